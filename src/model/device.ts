@@ -1,0 +1,35 @@
+/** Attributes of a device or product: free, flat or nested JSON. */
+export type Attributes = Readonly<Record<string, unknown>>
+
+/** What the registry keeps of a device. Times are milliseconds since 1970. */
+export interface Device {
+  readonly tenant: string
+  /** The name that clients use, unique in the tenant. */
+  readonly id: string
+  /** Stable for the life of the registration; version 4. */
+  readonly uuid: string
+  readonly name: string | undefined
+  readonly type: string | undefined
+  readonly product: string | undefined
+  readonly site: string | undefined
+  readonly attributes: Attributes
+  /** How often it is expected to send; absent: the product's, else the configured default. */
+  readonly expectedIntervalMs: number | undefined
+  readonly createdAtMs: number
+  /** Arrival of its newest message; absent until the first. */
+  readonly lastSeenMs: number | undefined
+}
+
+/** `unknown`: registered, but nothing has arrived yet. */
+export type DeviceStatus = 'online' | 'offline' | 'unknown'
+
+/** A model of device: what a device is an instance of. */
+export interface Product {
+  readonly tenant: string
+  readonly id: string
+  readonly name: string
+  readonly price: number | undefined
+  readonly attributes: Attributes
+  readonly expectedIntervalMs: number | undefined
+  readonly createdAtMs: number
+}

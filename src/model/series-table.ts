@@ -1,0 +1,124 @@
+import type { Batch } from './batch.ts'
+
+/** A device as this process knows it. `id` is dense: 0, 1, 2 … in order of first sight. */
+export interface DeviceEntry {
+  readonly id: number
+  readonly tenant: string
+  readonly name: string
+  /** Metric name → series id. */
+  readonly series: Map<string, number>
+}
+
+interface TenantEntry {
+  readonly devices: Map<string, DeviceEntry>
+  readonly metrics: Map<string, number>
+}
+
+/**
+ * The names of one process, interned: (tenant, device, metric) ↔ a dense series id, so that
+ * everything per series is an array and a lookup is two map reads. Ids mean nothing outside
+ * the process; what is stored or sent carries names (see `Batch`).
+ */
+export class SeriesTable {
+  readonly #tenants = new Map<string, TenantEntry>()
+  readonly #devices: DeviceEntry[] = []
+  readonly #seriesDevice: DeviceEntry[] = []
+  readonly #seriesMetric: string[] = []
+  readonly #seriesMetricId: number[] = []
+  #metrics = 0
+  /** The dense ids of batches that were built in this process, which need no lookup. */
+  readonly #resolved = new WeakMap<Batch, Uint32Array>()
+
+  get deviceCount(): number {
+    return this.#devices.length
+  }
+
+  get seriesCount(): number {
+    return this.#seriesDevice.length
+  }
+
+  get metricCount(): number {
+    return this.#metrics
+  }
+
+  deviceAt(id: number): DeviceEntry {
+    return this.#devices[id]
+  }
+
+  deviceOf(series: number): DeviceEntry {
+    return this.#seriesDevice[series]
+  }
+
+  metricOf(series: number): string {
+    return this.#seriesMetric[series]
+  }
+
+  /** A dense id of (tenant, metric). */
+  metricIdOf(series: number): number {
+    return this.#seriesMetricId[series]
+  }
+
+  findDevice(tenant: string, name: string): DeviceEntry | undefined {
+    return this.#tenants.get(tenant)?.devices.get(name)
+  }
+
+  /** The tenant's devices by name, in order of first sight. */
+  devicesOf(tenant: string): ReadonlyMap<string, DeviceEntry> {
+    return this.#tenant(tenant).devices
+  }
+
+  device(tenant: string, name: string): DeviceEntry {
+    const { devices } = this.#tenant(tenant)
+    let entry = devices.get(name)
+    if (entry === undefined) {
+      entry = { id: this.#devices.length, tenant, name, series: new Map() }
+      devices.set(name, entry)
+      this.#devices.push(entry)
+    }
+    return entry
+  }
+
+  series(device: DeviceEntry, metric: string): number {
+    const known = device.series.get(metric)
+    if (known !== undefined) return known
+    const { metrics } = this.#tenant(device.tenant)
+    let metricId = metrics.get(metric)
+    if (metricId === undefined) {
+      metricId = this.#metrics++
+      metrics.set(metric, metricId)
+    }
+    const id = this.#seriesDevice.length
+    device.series.set(metric, id)
+    this.#seriesDevice.push(device)
+    this.#seriesMetric.push(metric)
+    this.#seriesMetricId.push(metricId)
+    return id
+  }
+
+  /** The dense id of each series in the batch's dictionary; unknown names are added. */
+  resolve(batch: Batch): Uint32Array {
+    const known = this.#resolved.get(batch)
+    if (known !== undefined) return known
+    const devices = batch.devices.map(name => this.device(batch.tenant, name))
+    const ids = new Uint32Array(batch.seriesDevice.length)
+    for (let s = 0; s < ids.length; s++) {
+      ids[s] = this.series(devices[batch.seriesDevice[s]], batch.metrics[batch.seriesMetric[s]])
+    }
+    this.#resolved.set(batch, ids)
+    return ids
+  }
+
+  /** Says what `resolve` would find out, for a batch whose builder knows it already. */
+  remember(batch: Batch, ids: Uint32Array): void {
+    this.#resolved.set(batch, ids)
+  }
+
+  #tenant(name: string): TenantEntry {
+    let entry = this.#tenants.get(name)
+    if (entry === undefined) {
+      entry = { devices: new Map(), metrics: new Map() }
+      this.#tenants.set(name, entry)
+    }
+    return entry
+  }
+}

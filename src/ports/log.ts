@@ -1,0 +1,78 @@
+import type { Batch, EncodedBatch } from '../model/batch.ts'
+
+/** A place in the log. Offsets rise by one with each entry of a partition, from 0. */
+export interface LogPosition {
+  readonly partition: number
+  readonly offset: number
+}
+
+export interface LogEntry extends EncodedBatch {
+  readonly batch: Batch
+  readonly position: LogPosition
+}
+
+export interface LogStatus {
+  /** Entries that a subscriber has not committed yet, per partition of the log. */
+  readonly partitions: readonly {
+    readonly partition: number
+    /** The oldest offset still kept. */
+    readonly first: number
+    /** The offset that the next entry gets. */
+    readonly next: number
+  }[]
+  /** Points ever appended, trimmed entries included; counted by the log itself. */
+  readonly pointsAppended: number
+  /** Bytes of the entries that are kept. */
+  readonly bytes: number
+  /** Why the log takes no writes any more, for `/ready`; absent while it does. */
+  readonly failure?: string
+}
+
+export interface Subscription {
+  /** Resolves when every entry that existed at the call to `subscribe` has been delivered. */
+  readonly caughtUp: Promise<void>
+  /** Stops delivering; resolves when the last delivery has returned. */
+  close(): Promise<void>
+}
+
+export interface SubscribeOptions {
+  /** Consumer group; each group sees every entry once. */
+  readonly group: string
+  /** The first position wanted, per partition; a partition not named starts at its oldest entry. */
+  readonly from: readonly LogPosition[]
+  /**
+   * Called with the entries of one append (or of one fetch) in order, never concurrently for a
+   * group. While the returned promise is pending nothing more is delivered: that is the
+   * back-pressure. A rejection stops the subscription and fails the log for its group.
+   */
+  readonly deliver: (entries: readonly LogEntry[]) => void | Promise<void>
+}
+
+/**
+ * The durable, ordered log between the doors and the consumers.
+ *
+ * `append` is called by the ingest gate only, one call at a time, from the doors' thread; entries
+ * of one call become durable together or not at all. It resolves only when they are durable
+ * (fsynced, or acknowledged by all in-sync replicas).
+ *
+ * Errors of `append` (always a `WeirError`):
+ * - `retryable`: nothing was appended and a later call may work; code `disk_full` when the disk
+ *   is full. The caller answers its client, who retries; the log itself retries nothing.
+ * - `closed`: the log has failed (a failed fsync is never retried) or was closed; no later call works.
+ *
+ * A log with `deliversBeforeAck` calls its subscribers' `deliver` with the new entries before
+ * `append` resolves, so what is acknowledged is already with every consumer.
+ */
+export interface Log {
+  readonly capabilities: { readonly deliversBeforeAck: boolean }
+  append(entries: readonly EncodedBatch[]): Promise<void>
+  subscribe(options: SubscribeOptions): Promise<Subscription>
+  /**
+   * The group needs nothing before these positions any more (its store has them). What no group
+   * needs may be deleted. Safe to call again, and with older positions.
+   */
+  commit(group: string, positions: readonly LogPosition[]): Promise<void>
+  status(): LogStatus
+  /** Waits for appends in flight, then releases everything. Idempotent. */
+  close(): Promise<void>
+}

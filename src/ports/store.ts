@@ -1,0 +1,119 @@
+import type { LogEntry, LogPosition } from './log.ts'
+
+/** `end` is exclusive; both are integer microseconds since 1970. */
+export interface TimeRange {
+  readonly start: number
+  readonly end: number
+}
+
+/** `metrics` empty means every metric of each device. Unknown names select nothing. */
+export interface SeriesSelector {
+  readonly tenant: string
+  readonly devices: readonly string[]
+  readonly metrics: readonly string[]
+}
+
+/** Points of one series, strictly rising (or, for `desc`, falling) in time, each time once. */
+export interface SeriesPoints {
+  readonly device: string
+  readonly metric: string
+  readonly timestamps: Float64Array
+  /** NaN where the point is text. */
+  readonly values: Float64Array
+  readonly texts?: readonly (string | undefined)[]
+}
+
+export interface RawRead {
+  readonly select: SeriesSelector
+  readonly range: TimeRange
+  /** At most this many points of each series, the first ones in `order`. */
+  readonly limit: number
+  readonly order: 'asc' | 'desc'
+}
+
+/** `pNN` is the exact percentile, nearest rank on the sorted values (`p50`, `p99.9`). */
+export type Aggregate = 'avg' | 'min' | 'max' | 'count' | 'sum' | 'first' | 'last' | `p${number}`
+
+export interface BucketRead {
+  readonly select: SeriesSelector
+  readonly range: TimeRange
+  /** Microseconds. Buckets are aligned to multiples of it since 1970; the first may begin before `start`. */
+  readonly intervalUs: number
+  readonly aggregates: readonly Aggregate[]
+}
+
+/** Only buckets that hold numeric points; text points are not counted. */
+export interface SeriesBuckets {
+  readonly device: string
+  readonly metric: string
+  /** The start of each bucket, rising. */
+  readonly timestamps: Float64Array
+  /** A column for each aggregate asked for, in that order. */
+  readonly columns: readonly Float64Array[]
+}
+
+export interface DownsampleRead {
+  readonly select: SeriesSelector
+  readonly range: TimeRange
+  /** LTTB (Steinarsson 2013): the first and last point and the largest triangles between. */
+  readonly maxPoints: number
+}
+
+/** The newest point by device time of some series, as columns. */
+export interface LatestColumns {
+  readonly tenants: readonly string[]
+  readonly devices: readonly string[]
+  readonly metrics: readonly string[]
+  readonly timestamps: Float64Array
+  readonly values: Float64Array
+  readonly texts: readonly (string | undefined)[]
+}
+
+export interface StoreStats {
+  /** Distinct points held, by key (tenant, device, metric, time). */
+  readonly stored: number
+  /** Points that repeated a key that was there. stored + duplicate + unsettled = points written. */
+  readonly duplicate: number
+  /** Points taken and queryable of which it is not yet known whether they repeat a key. */
+  readonly unsettled: number
+  readonly series: number
+  /** Bytes on disk, and bytes in memory that wait to be written. */
+  readonly diskBytes: number
+  readonly memoryBytes: number
+  /** Why the store takes no writes any more, for `/ready`; absent while it does. */
+  readonly failure?: string
+}
+
+/**
+ * Where points live. Keyed by (tenant, device, metric, time), the last write wins, so that
+ * writing a batch again changes nothing.
+ *
+ * Called from the doors' thread; implementations keep their work off it. Reads are exact under
+ * duplicates and disorder. Errors are `WeirError`s: `retryable` (try again: the runner does,
+ * with backoff; disk full has the code `disk_full`), `overloaded`, `closed`.
+ */
+export interface Store {
+  /**
+   * `readsFollowWrites`: a read called after `write` was called (not: resolved) sees its points.
+   */
+  readonly capabilities: { readonly readsFollowWrites: boolean }
+  /**
+   * Takes entries in log order. Called by the writer, without waiting for earlier calls; resolves
+   * when the points are queryable. Entries at positions that are already covered change nothing.
+   */
+  write(entries: readonly LogEntry[]): Promise<void>
+  /** The first position of each log partition that is not durably in the store. */
+  positions(): readonly LogPosition[]
+  /** Called whenever `positions()` has advanced: the log may be trimmed to there. */
+  onCommit(listener: (positions: readonly LogPosition[]) => void): void
+  /** Makes everything taken so far durable, and settles it. For graceful stop, backup and tests. */
+  flush(): Promise<void>
+  read(request: RawRead): Promise<SeriesPoints[]>
+  buckets(request: BucketRead): Promise<SeriesBuckets[]>
+  downsample(request: DownsampleRead): Promise<SeriesPoints[]>
+  /** The newest point of every series that is durably in the store, in chunks; for start-up. */
+  latest(): AsyncIterable<LatestColumns>
+  stats(): Promise<StoreStats>
+  /** Flushes, then releases everything. Idempotent. */
+  close(): Promise<void>
+}

@@ -1,0 +1,210 @@
+import { pointCount, type EncodedBatch } from '../model/batch.ts'
+import { decodeFrame, encodeFrame, FrameError } from '../model/frame.ts'
+import type { Rejection } from '../model/rejection.ts'
+import type { SeriesTable } from '../model/series-table.ts'
+import type { Clock } from '../ports/clock.ts'
+import { WeirError } from '../ports/errors.ts'
+import type { Log } from '../ports/log.ts'
+import { BatchBuilder } from './batch-builder.ts'
+import { checkFrame } from './frame-check.ts'
+import type { Door, Ledger } from './ledger.ts'
+import type { DevicePolicy, IngestLimits } from './limits.ts'
+import { PointSink } from './point-sink.ts'
+import { SeriesMarks } from './series-marks.ts'
+
+/** Puts the points of one request into the sink; synchronous. Throws SyntaxError on bad JSON. */
+export type Decode = (sink: PointSink) => void
+
+export interface IngestOutcome {
+  /** Points that are durable now. */
+  readonly accepted: number
+  readonly rejected: readonly Rejection[]
+}
+
+export interface GateOptions {
+  readonly log: Log
+  readonly table: SeriesTable
+  readonly ledger: Ledger
+  readonly clock: Clock
+  readonly limits: IngestLimits
+  readonly devices: DevicePolicy
+}
+
+interface Waiter {
+  readonly door: Door
+  readonly outcome: IngestOutcome
+  readonly resolve: (outcome: IngestOutcome) => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * Where every door's requests become durable batches (group commit).
+ *
+ * A request is decoded at once, straight into its tenant's open batch. When the log is free, all
+ * open batches are sealed and appended together; requests that arrive meanwhile go into the next
+ * append. There is no timer: the log's own speed sets the batch. A request resolves when its
+ * append is durable, and rejects with the log's error when it failed (the client retries).
+ */
+export class IngestGate {
+  readonly #options: GateOptions
+  readonly #sink: PointSink
+  readonly #marks = new SeriesMarks()
+  readonly #builders = new Map<string, BatchBuilder>()
+  #frames: EncodedBatch[] = []
+  #frameBytes = 0
+  #waiters: Waiter[] = []
+  #appending = false
+  #appendingBytes = 0
+  #scheduled = false
+  #closed = false
+  #idle: (() => void)[] = []
+
+  constructor(options: GateOptions) {
+    this.#options = options
+    this.#sink = new PointSink(options)
+  }
+
+  /** Bytes admitted that the log does not have yet. */
+  get pendingBytes(): number {
+    let open = 0
+    for (const builder of this.#builders.values()) open += builder.bytes
+    return open + this.#frameBytes + this.#appendingBytes
+  }
+
+  /**
+   * Decodes and admits one request. Refused items are in the outcome, never thrown.
+   *
+   * Rejects with `WeirError` `overloaded` (nothing was admitted; come back after `retryAfterMs`),
+   * `retryable` or `closed` (the log did not take it), and with what `decode` threw.
+   */
+  async ingest(tenant: string, door: Door, decode: Decode): Promise<IngestOutcome> {
+    this.#mustHaveRoom()
+    const builder = this.#builder(tenant)
+    const sink = this.#sink
+    sink.begin(builder, this.#options.clock.nowMs())
+    try {
+      decode(sink)
+    } catch (error) {
+      sink.restart()
+      const detail = error instanceof Error ? error.message : String(error)
+      sink.reject('', detail, 'malformed')
+      this.#options.ledger.reject(door, sink.rejections)
+      throw error
+    }
+    const outcome = { accepted: sink.accepted, rejected: sink.rejections }
+    return this.#admit(door, outcome)
+  }
+
+  /** The same for a binary frame of `docs/formats/frame.md`; it goes to the log as it is. */
+  async ingestFrame(tenant: string, door: Door, frame: Uint8Array): Promise<IngestOutcome> {
+    this.#mustHaveRoom()
+    const { limits, table, devices, clock, ledger } = this.#options
+    let entry: EncodedBatch
+    let rejected: readonly Rejection[]
+    try {
+      const decoded = decodeFrame(frame)
+      const batch = decoded.tenant === tenant ? decoded : { ...decoded, tenant }
+      rejected = checkFrame(batch, { limits, table, devices, nowMs: clock.nowMs() })
+      entry = { batch, frame: batch === decoded ? frame : encodeFrame(batch) }
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error
+      rejected = [{ index: 0, field: '', detail: error.message, reason: 'malformed', points: 1 }]
+      ledger.reject(door, rejected)
+      return { accepted: 0, rejected }
+    }
+    if (rejected.length > 0) {
+      // A frame comes from a program, not from a sensor: it is taken whole or not at all.
+      ledger.reject(door, rejected)
+      return { accepted: 0, rejected }
+    }
+    const points = pointCount(entry.batch)
+    if (points > 0) {
+      this.#frames.push(entry)
+      this.#frameBytes += frame.byteLength
+    }
+    return this.#admit(door, { accepted: points, rejected })
+  }
+
+  /** Resolves when nothing is waiting for the log; afterwards every request is refused. */
+  async close(): Promise<void> {
+    this.#closed = true
+    if (this.#appending || this.#scheduled) {
+      await new Promise<void>(resolve => this.#idle.push(resolve))
+    }
+  }
+
+  #mustHaveRoom(): void {
+    if (this.#closed) throw new WeirError('closed', 'Weir is stopping', { retryAfterMs: 1000 })
+    const { maxPendingBytes } = this.#options.limits
+    if (this.pendingBytes < maxPendingBytes) return
+    const message = `more than ${maxPendingBytes} bytes are waiting for the log`
+    throw new WeirError('overloaded', message, {
+      limit: 'ingest.maxPendingBytes',
+      retryAfterMs: 1000,
+    })
+  }
+
+  #builder(tenant: string): BatchBuilder {
+    let builder = this.#builders.get(tenant)
+    if (builder === undefined) {
+      builder = new BatchBuilder(tenant, this.#options.table, this.#marks)
+      this.#builders.set(tenant, builder)
+    }
+    return builder
+  }
+
+  #admit(door: Door, outcome: IngestOutcome): IngestOutcome | Promise<IngestOutcome> {
+    const { ledger } = this.#options
+    if (outcome.rejected.length > 0) ledger.reject(door, outcome.rejected)
+    if (outcome.accepted === 0) return outcome
+    ledger.admit(outcome.accepted)
+    if (!this.#appending && !this.#scheduled) {
+      // After this turn of the event loop, so that what arrived together is appended together.
+      this.#scheduled = true
+      setImmediate(() => {
+        this.#scheduled = false
+        void this.#appendAll()
+      })
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ door, outcome, resolve, reject })
+    })
+  }
+
+  async #appendAll(): Promise<void> {
+    this.#appending = true
+    while (this.#waiters.length > 0) {
+      const waiters = this.#waiters
+      const entries = this.#seal()
+      this.#waiters = []
+      try {
+        await this.#options.log.append(entries)
+        for (const { door, outcome, resolve } of waiters) {
+          this.#options.ledger.settle(door, outcome.accepted)
+          resolve(outcome)
+        }
+      } catch (error) {
+        for (const { door, outcome, reject } of waiters) {
+          this.#options.ledger.fail(door, outcome.accepted)
+          reject(error)
+        }
+      }
+      this.#appendingBytes = 0
+    }
+    this.#appending = false
+    for (const resolve of this.#idle.splice(0)) resolve()
+  }
+
+  #seal(): EncodedBatch[] {
+    const entries = this.#frames
+    this.#frames = []
+    this.#frameBytes = 0
+    for (const builder of this.#builders.values()) {
+      if (builder.points === 0) continue
+      const batch = builder.seal()
+      entries.push({ batch, frame: encodeFrame(batch) })
+    }
+    for (const { frame } of entries) this.#appendingBytes += frame.byteLength
+    return entries
+  }
+}

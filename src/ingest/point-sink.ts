@@ -1,0 +1,260 @@
+import { deviceIdProblem, nameProblem } from '../model/names.ts'
+import type { Rejection, RejectReason } from '../model/rejection.ts'
+import type { DeviceEntry, SeriesTable } from '../model/series-table.ts'
+import { isoFromTime, MAX_TIME_US, timeFromIso, timeFromNumber } from '../model/time.ts'
+import type { BatchBuilder } from './batch-builder.ts'
+import { InexactNumber } from './json.ts'
+import type { DevicePolicy, IngestLimits } from './limits.ts'
+
+export interface SinkContext {
+  readonly table: SeriesTable
+  readonly limits: IngestLimits
+  readonly devices: DevicePolicy
+}
+
+/** Refusals kept in full; beyond it they are counted but not listed one by one. */
+const MAX_LISTED_REJECTIONS = 1000
+
+/**
+ * Where a dialect puts the points of one request: checks names, times and values, appends what is
+ * good to the open batch and notes what is not. One sink serves one request at a time, synchronously.
+ *
+ * Dialects set `index` to the item they are at; every refusal names it.
+ */
+export class PointSink {
+  /** The place in the request of the item being decoded. */
+  index = 0
+  /** Arrival of the request, microseconds: the time of points that bring none. */
+  arrivalUs = 0
+  /** An integer beyond 2^53 passed by: JSON may have rounded it (see `decodeJson`). */
+  sawLargeInteger = false
+  /** The JSON was parsed exactly: large integers that come now are what the client wrote. */
+  exactNumbers = false
+  readonly #context: SinkContext
+  #builder!: BatchBuilder
+  #mark = 0
+  #device!: DeviceEntry
+  #timeUs = 0
+  #depth = 0
+  #latestUs = 0
+  #rejections: Rejection[] = []
+
+  constructor(context: SinkContext) {
+    this.#context = context
+  }
+
+  begin(builder: BatchBuilder, nowMs: number): void {
+    this.#builder = builder
+    this.#mark = builder.points
+    this.arrivalUs = nowMs * 1000
+    this.#latestUs = Math.min(MAX_TIME_US, (nowMs + this.#context.limits.maxFutureMs) * 1000)
+    this.exactNumbers = false
+    this.restart()
+  }
+
+  /** Forgets everything of this request, to decode it anew. */
+  restart(): void {
+    this.#builder.rollback(this.#mark)
+    this.#rejections = []
+    this.sawLargeInteger = false
+    this.index = 0
+  }
+
+  get accepted(): number {
+    return this.#builder.points - this.#mark
+  }
+
+  get rejections(): readonly Rejection[] {
+    return this.#rejections
+  }
+
+  /** The device of that name, or undefined when it was refused. */
+  device(name: unknown, field = 'device_id'): DeviceEntry | undefined {
+    const { table, devices } = this.#context
+    if (typeof name !== 'string') {
+      this.reject(field, name === undefined ? 'is missing' : 'must be a string', 'invalid_name')
+      return undefined
+    }
+    const known = table.findDevice(this.#builder.tenant, name)
+    if (known !== undefined && devices.admits(known)) return known
+    const problem = deviceIdProblem(name)
+    if (problem !== undefined) {
+      this.reject(field, problem, 'invalid_name')
+    } else if (known !== undefined || !devices.admitsNew(this.#builder.tenant, name)) {
+      this.reject(field, `device ${JSON.stringify(name)} is not registered`, 'unknown_device')
+    } else return table.device(this.#builder.tenant, name)
+    return undefined
+  }
+
+  /** Microseconds of a client's time, the arrival when there is none, or NaN when it was refused. */
+  time(value: unknown, field = 'timestamp'): number {
+    if (value === undefined || value === null) return this.arrivalUs
+    let time = NaN
+    if (typeof value === 'number') time = timeFromNumber(value)
+    else if (typeof value === 'string') time = timeFromIso(value)
+    else if (value instanceof InexactNumber) time = value.timeUs()
+    if (time <= this.#latestUs) {
+      if (typeof value === 'number' && value > Number.MAX_SAFE_INTEGER) this.#large()
+      return time
+    }
+    if (time > this.#latestUs) {
+      const shown = time > 8.64e18 ? String(time) : isoFromTime(time)
+      const detail = `${shown} is more than ${this.#context.limits.maxFutureMs} ms ahead of the clock (ingest.maxFutureMs)`
+      this.reject(field, detail, 'future_time')
+    } else {
+      this.reject(field, 'is not an ISO 8601 time or a number of s, ms, µs or ns', 'invalid_time')
+    }
+    return NaN
+  }
+
+  /** Says of which device and time the metrics are that come next. */
+  message(device: DeviceEntry, timeUs: number): void {
+    this.#device = device
+    this.#timeUs = timeUs
+  }
+
+  /** A flat or nested object of metrics; `field` is where it stands in the item. */
+  metrics(data: object, field: string): void {
+    const record = data as Record<string, unknown>
+    let empty = true
+    for (const name in record) {
+      empty = false
+      this.#put(name, record[name], field)
+    }
+    if (empty) this.reject(field, 'has no metrics', 'malformed')
+  }
+
+  /** One metric; `field` is the object it stands in, so that a refusal names `field.name`. */
+  metric(name: string, value: unknown, field: string): void {
+    this.#put(name, value, field)
+  }
+
+  #put(name: string, value: unknown, field: string): void {
+    if (typeof value === 'number') {
+      if (value - value === 0) {
+        if (value > Number.MAX_SAFE_INTEGER || value < -Number.MAX_SAFE_INTEGER) this.#large()
+        const series = this.#series(name, field)
+        if (series >= 0) this.#builder.addNumber(series, this.#timeUs, value)
+      } else this.#refuseValue(field, name, 'is beyond the range of a float64')
+    } else if (typeof value === 'boolean') {
+      const series = this.#series(name, field)
+      if (series >= 0) this.#builder.addNumber(series, this.#timeUs, value ? 1 : 0)
+    } else if (typeof value === 'string') this.#putText(name, value, field)
+    else if (value instanceof InexactNumber) {
+      const detail = `${value.source} has no exact float64; send it as a string`
+      this.reject(path(field, name), detail, 'inexact_number')
+    } else if (Array.isArray(value) || value === null || typeof value !== 'object') {
+      const kind = value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value
+      this.#refuseValue(field, name, `must be a number, boolean, string or object, not ${kind}`)
+    } else this.#putNested(name, value as Record<string, unknown>, field)
+  }
+
+  #putText(name: string, text: string, field: string): void {
+    const { maxTextBytes } = this.#context.limits
+    if (3 * text.length > maxTextBytes && Buffer.byteLength(text) > maxTextBytes) {
+      const detail = `is longer than ${maxTextBytes} bytes (ingest.maxTextBytes)`
+      this.reject(path(field, name), detail, 'too_long')
+    } else if (!text.isWellFormed()) {
+      this.#refuseValue(field, name, 'must be well-formed Unicode (it has half a surrogate pair)')
+    } else {
+      const series = this.#series(name, field)
+      if (series >= 0) this.#builder.addText(series, this.#timeUs, text)
+    }
+  }
+
+  /** Objects in objects become `outer.inner`; a stack instead of recursion bounds the depth. */
+  #putNested(prefix: string, record: Record<string, unknown>, field: string): void {
+    if (++this.#depth >= this.#context.limits.maxDepth) {
+      const detail = `is nested deeper than ${this.#context.limits.maxDepth} (ingest.maxDepth)`
+      this.reject(path(field, prefix), detail, 'too_deep')
+    } else {
+      let empty = true
+      for (const name in record) {
+        empty = false
+        this.#put(`${prefix}.${name}`, record[name], field)
+      }
+      if (empty) this.#refuseValue(field, prefix, 'is an empty object')
+    }
+    this.#depth--
+  }
+
+  #series(name: string, field: string): number {
+    const known = this.#device.series.get(name)
+    const limits = this.#context.limits
+    if (known === undefined) {
+      const problem = nameProblem(name)
+      if (problem !== undefined) {
+        this.reject(path(field, name), `metric name ${problem}`, 'invalid_name')
+        return -1
+      }
+      if (this.#context.table.seriesCount >= limits.maxSeries) {
+        const detail = `there are ${limits.maxSeries} series already (ingest.maxSeries)`
+        this.reject(path(field, name), detail, 'limit')
+        return -1
+      }
+    }
+    if (this.accepted >= limits.maxPointsPerRequest) {
+      const detail = `the request has more than ${limits.maxPointsPerRequest} points (ingest.maxPointsPerRequest)`
+      this.reject(path(field, name), detail, 'limit')
+      return -1
+    }
+    return known ?? this.#context.table.series(this.#device, name)
+  }
+
+  #refuseValue(field: string, name: string, detail: string): void {
+    this.reject(path(field, name), detail, 'invalid_value')
+  }
+
+  #large(): void {
+    if (!this.exactNumbers) this.sawLargeInteger = true
+  }
+
+  /**
+   * One metric's column of a device: a value for each time, NaN in `times` marking rows that are
+   * refused already. Numbers of a known series are appended without a look-up each.
+   */
+  column(
+    device: DeviceEntry,
+    name: string,
+    { times, values }: { times: Float64Array; values: readonly unknown[] },
+  ): void {
+    this.#device = device
+    const room = this.#context.limits.maxPointsPerRequest - this.accepted
+    const series = device.series.get(name) ?? -1
+    for (let i = 0; i < times.length; i++) {
+      const timeUs = times[i]
+      const value = values[i]
+      this.index = i
+      if (timeUs !== timeUs) {
+        this.reject(`metrics.${name}`, 'its timestamp was refused', 'invalid_time')
+      } else if (series >= 0 && i < room && typeof value === 'number' && isPlain(value)) {
+        this.#builder.addNumber(series, timeUs, value)
+      } else {
+        this.#timeUs = timeUs
+        this.#put(name, value, 'metrics')
+      }
+    }
+  }
+
+  reject(field: string, detail: string, reason: RejectReason, points = 1): void {
+    const last = this.#rejections.length
+    if (last < MAX_LISTED_REJECTIONS) {
+      this.#rejections.push({ index: this.index, field, detail, reason, points })
+    } else if (points > 0) {
+      const dropped = { index: this.index, field: '', detail: 'further refusals are not listed' }
+      const previous = this.#rejections[last - 1].points
+      this.#rejections[last - 1] = { ...dropped, reason, points: previous + points }
+    }
+  }
+}
+
+/** `data.temperature`; names are cut, because a refused name may be of any length. */
+function path(field: string, name: string): string {
+  const shown = name.length > 100 ? `${name.slice(0, 100)}…` : name
+  return field === '' ? shown : `${field}.${shown}`
+}
+
+/** Finite, and not an integer that JSON may have rounded. */
+function isPlain(value: number): boolean {
+  return value <= Number.MAX_SAFE_INTEGER && value >= -Number.MAX_SAFE_INTEGER
+}

@@ -1,0 +1,123 @@
+import type { Batch } from '../model/batch.ts'
+import { isoFromTime } from '../model/time.ts'
+import type { LogEntry } from '../ports/log.ts'
+import { EntryRing } from './entry-ring.ts'
+
+/** Which points a subscriber wants; absent means all. */
+export interface LiveFilter {
+  readonly tenant: string
+  /** Asked once for each series of a batch, not for each point. */
+  readonly wants: (device: string, metric: string) => boolean
+}
+
+export interface LiveSubscriber {
+  readonly filter: LiveFilter
+  /** Takes server-sent events as text. False: it cannot keep up, and is dropped (it may resume). */
+  readonly send: (events: string) => boolean
+  readonly onDropped: () => void
+}
+
+export interface LiveHubOptions {
+  /** Bytes of recent batches kept for subscribers that resume. */
+  readonly replayBytes: number
+  readonly maxSubscribers: number
+}
+
+/**
+ * Fan-out of new points to subscribers of the live stream, as server-sent events (WHATWG HTML,
+ * 9.2). The id of an event is the log position of its batch, `partition-offset`, so that it means
+ * the same after a restart; who comes back with one gets what it missed as far as it is kept, and
+ * a `gap` event where it is not.
+ */
+export class LiveHub {
+  readonly #subscribers = new Set<LiveSubscriber>()
+  readonly #ring: EntryRing
+  readonly #maxSubscribers: number
+
+  constructor(options: LiveHubOptions) {
+    this.#ring = new EntryRing(options.replayBytes)
+    this.#maxSubscribers = options.maxSubscribers
+  }
+
+  get subscriberCount(): number {
+    return this.#subscribers.size
+  }
+
+  /** Called for every durable batch, before it is acknowledged. */
+  publish(entry: LogEntry): void {
+    this.#ring.push(entry)
+    for (const subscriber of this.#subscribers) this.#send(subscriber, eventOf(entry, subscriber))
+  }
+
+  /** Something other than points, such as a device's change of status; it cannot be resumed. */
+  announce(event: string, tenant: string, data: object): void {
+    const text = `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
+    for (const subscriber of this.#subscribers) {
+      if (subscriber.filter.tenant === tenant) this.#send(subscriber, text)
+    }
+  }
+
+  /**
+   * Starts a subscription, first with what came after `lastEventId`. Returns how to end it, or
+   * undefined when there are too many (`live.maxSubscribers`).
+   */
+  subscribe(subscriber: LiveSubscriber, lastEventId?: string): (() => void) | undefined {
+    if (this.#subscribers.size >= this.#maxSubscribers) return undefined
+    this.#subscribers.add(subscriber)
+    const position = lastEventId === undefined ? undefined : parseEventId(lastEventId)
+    if (position !== undefined) {
+      const { entries, complete } = this.#ring.after(position)
+      if (!complete) this.#send(subscriber, `event: gap\ndata: {"after":"${lastEventId}"}\n\n`)
+      for (const entry of entries) this.#send(subscriber, eventOf(entry, subscriber))
+    }
+    return () => this.#subscribers.delete(subscriber)
+  }
+
+  #send(subscriber: LiveSubscriber, events: string): void {
+    if (events === '' || subscriber.send(events)) return
+    if (this.#subscribers.delete(subscriber)) subscriber.onDropped()
+  }
+}
+
+function parseEventId(id: string): { partition: number; offset: number } | undefined {
+  const match = /^(\d{1,9})-(\d{1,16})$/.exec(id)
+  return match === null ? undefined : { partition: Number(match[1]), offset: Number(match[2]) }
+}
+
+/** One event with the batch's wanted points, or nothing. */
+function eventOf({ batch, position }: LogEntry, { filter }: LiveSubscriber): string {
+  if (batch.tenant !== filter.tenant) return ''
+  const heads = headsOf(batch, filter)
+  if (heads === undefined) return ''
+  let points = ''
+  for (let i = 0; i < batch.timestamps.length; i++) {
+    const head = heads[batch.seriesIndex[i]]
+    if (head === '') continue
+    const value = batch.values[i]
+    const shown = value === value ? numberJson(value) : JSON.stringify(batch.texts?.[i] ?? null)
+    const time = isoFromTime(batch.timestamps[i])
+    points += `${points === '' ? '' : ','}${head}"timestamp":"${time}","value":${shown}}`
+  }
+  if (points === '') return ''
+  const id = `${position.partition}-${position.offset}`
+  return `id: ${id}\nevent: points\ndata: {"points":[${points}]}\n\n`
+}
+
+function numberJson(value: number): string {
+  return Object.is(value, -0) ? '-0' : String(value)
+}
+
+/** Per series the beginning of its points' JSON, empty where it is not wanted. */
+function headsOf(batch: Batch, filter: LiveFilter): string[] | undefined {
+  let wanted = false
+  const heads = Array.from<string>({ length: batch.seriesDevice.length })
+  for (let s = 0; s < heads.length; s++) {
+    const device = batch.devices[batch.seriesDevice[s]]
+    const metric = batch.metrics[batch.seriesMetric[s]]
+    if (filter.wants(device, metric)) {
+      wanted = true
+      heads[s] = `{"device_id":${JSON.stringify(device)},"metric":${JSON.stringify(metric)},`
+    } else heads[s] = ''
+  }
+  return wanted ? heads : undefined
+}

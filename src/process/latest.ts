@@ -1,0 +1,92 @@
+import type { Batch } from '../model/batch.ts'
+import type { DeviceEntry, SeriesTable } from '../model/series-table.ts'
+import type { LatestColumns } from '../ports/store.ts'
+
+/** The newest value of one metric of one device. */
+export interface LatestPoint {
+  readonly metric: string
+  readonly timeUs: number
+  readonly value: number | string
+}
+
+/**
+ * The newest point of every series by device time, in memory: columns over the dense series ids of
+ * the process. Fed with every batch before it is acknowledged, restored from the store at start.
+ * Of two points with the same time the later write wins, as everywhere.
+ */
+export class LatestTable {
+  readonly #table: SeriesTable
+  #times = new Float64Array(1024).fill(-1)
+  #values = new Float64Array(1024)
+  readonly #texts = new Map<number, string>()
+
+  constructor(table: SeriesTable) {
+    this.#table = table
+  }
+
+  /** Hot: once for every durable batch. */
+  update(batch: Batch): void {
+    const ids = this.#table.resolve(batch)
+    this.#reserve()
+    const { seriesIndex, timestamps, values, texts } = batch
+    const times = this.#times
+    const newest = this.#values
+    for (let i = 0; i < timestamps.length; i++) {
+      const series = ids[seriesIndex[i]]
+      if (timestamps[i] < times[series]) continue
+      times[series] = timestamps[i]
+      const value = values[i]
+      if (value !== value && texts?.[i] !== undefined) this.#texts.set(series, texts[i] ?? '')
+      else if (newest[series] !== newest[series]) this.#texts.delete(series)
+      newest[series] = value
+    }
+  }
+
+  /** What the store holds, at start, before the log is replayed. */
+  restore(columns: LatestColumns): void {
+    const { tenants, devices, metrics, timestamps, values, texts } = columns
+    for (let i = 0; i < timestamps.length; i++) {
+      const series = this.#table.series(this.#table.device(tenants[i], devices[i]), metrics[i])
+      this.#reserve()
+      if (timestamps[i] < this.#times[series]) continue
+      this.#times[series] = timestamps[i]
+      this.#values[series] = values[i]
+      const text = texts[i]
+      if (text === undefined) this.#texts.delete(series)
+      else this.#texts.set(series, text)
+    }
+  }
+
+  point(series: number): LatestPoint | undefined {
+    if (!(this.#times[series] >= 0)) return undefined
+    const value = this.#values[series]
+    return {
+      metric: this.#table.metricOf(series),
+      timeUs: this.#times[series],
+      value: value === value ? value : (this.#texts.get(series) ?? ''),
+    }
+  }
+
+  /** The newest value of each metric of a device, or of `metrics` only; empty when there is none. */
+  device(device: DeviceEntry, metrics?: readonly string[]): LatestPoint[] {
+    const points: LatestPoint[] = []
+    for (const [metric, series] of device.series) {
+      if (metrics !== undefined && metrics.length > 0 && !metrics.includes(metric)) continue
+      const point = this.point(series)
+      if (point !== undefined) points.push(point)
+    }
+    return points
+  }
+
+  #reserve(): void {
+    const needed = this.#table.seriesCount
+    const have = this.#times.length
+    if (needed <= have) return
+    const times = new Float64Array(2 * needed).fill(-1, have)
+    const values = new Float64Array(2 * needed)
+    times.set(this.#times)
+    values.set(this.#values)
+    this.#times = times
+    this.#values = values
+  }
+}

@@ -1,0 +1,62 @@
+import type { RejectReason } from '../model/rejection.ts'
+import type { StoreStats } from '../ports/store.ts'
+
+/** `GET /api/v1/ledger`, in points: received = stored + duplicate + rejected + dead_lettered + in_flight. */
+export interface LedgerReport {
+  readonly received: number
+  readonly stored: number
+  readonly duplicate: number
+  readonly rejected: number
+  readonly rejected_by_reason: Readonly<Partial<Record<RejectReason, number>>>
+  readonly dead_lettered: number
+  readonly in_flight: number
+  /** Where the points in flight are. */
+  readonly in_flight_at: {
+    /** Admitted, waiting for the log; not acknowledged yet. */
+    readonly log: number
+    /** Durable in the log, not yet taken by the store. */
+    readonly writer: number
+    /** In the store and queryable; whether they repeat a stored key shows when they are merged. */
+    readonly unsettled: number
+  }
+  /** received minus everything else: not 0 means that points were lost or counted twice. */
+  readonly imbalance: number
+}
+
+export interface LedgerSources {
+  readonly doors: () => {
+    readonly received: number
+    readonly rejected: ReadonlyMap<RejectReason, number>
+    readonly pending: number
+  }
+  readonly writerPending: () => number
+  readonly storeStats: () => Promise<StoreStats>
+}
+
+/**
+ * Each number is counted by another part, so that they only add up when no point got lost between
+ * them. The store answers in the order of its writes, so all are of the moment its answer arrives.
+ */
+export async function reportLedger(sources: LedgerSources): Promise<LedgerReport> {
+  const store = await sources.storeStats()
+  const doors = sources.doors()
+  let rejected = 0
+  for (const points of doors.rejected.values()) rejected += points
+  const at = {
+    log: doors.pending,
+    writer: sources.writerPending(),
+    unsettled: store.unsettled,
+  }
+  const inFlight = at.log + at.writer + at.unsettled
+  return {
+    received: doors.received,
+    stored: store.stored,
+    duplicate: store.duplicate,
+    rejected,
+    rejected_by_reason: Object.fromEntries(doors.rejected),
+    dead_lettered: 0,
+    in_flight: inFlight,
+    in_flight_at: at,
+    imbalance: doors.received - store.stored - store.duplicate - rejected - inFlight,
+  }
+}

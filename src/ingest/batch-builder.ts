@@ -6,6 +6,8 @@ const INITIAL_POINTS = 1024
 /** Columns that grew beyond this are dropped after a seal, so that one huge request is not kept. */
 const KEEP_POINTS = 1 << 18
 
+export type PointVisitor = (metric: string, timeUs: number, value: number | string) => void
+
 /**
  * The open batch of a tenant: dialects append points straight into its columns, many requests
  * one after the other, until the gate seals it into a `Batch`. No object is made for a point.
@@ -53,6 +55,18 @@ export class BatchBuilder {
     this.#texts[this.#points] = text
     this.#textBytes += 3 * text.length
     this.addNumber(series, timeUs, NaN)
+  }
+
+  /** Calls `visit` with each point from `from` on, in the order of their arrival. */
+  visit(from: number, visit: PointVisitor): void {
+    for (let at = from; at < this.#points; at++) {
+      const series = this.#series[this.#seriesIndex[at]]
+      visit(
+        this.#table.metricOf(series),
+        this.#timestamps[at],
+        this.#texts?.[at] ?? this.#values[at],
+      )
+    }
   }
 
   /** Takes back every point from `points` on. */

@@ -9,6 +9,7 @@ import { BatchBuilder } from './batch-builder.ts'
 import { checkFrame } from './frame-check.ts'
 import type { Door, Ledger } from './ledger.ts'
 import type { DevicePolicy, IngestLimits } from './limits.ts'
+import { MessageScanner } from './message-scanner.ts'
 import { PointSink } from './point-sink.ts'
 import { SeriesMarks } from './series-marks.ts'
 
@@ -61,7 +62,7 @@ export class IngestGate {
 
   constructor(options: GateOptions) {
     this.#options = options
-    this.#sink = new PointSink(options)
+    this.#sink = new PointSink({ ...options, scanner: new MessageScanner(options.table) })
   }
 
   /** Bytes admitted that the log does not have yet. */

@@ -2,12 +2,25 @@ import { deviceIdProblem, nameProblem } from '../model/names.ts'
 import type { Rejection, RejectReason } from '../model/rejection.ts'
 import type { DeviceEntry, SeriesTable } from '../model/series-table.ts'
 import { isoFromTime, MAX_TIME_US, timeFromIso, timeFromNumber } from '../model/time.ts'
-import type { BatchBuilder } from './batch-builder.ts'
+import type { BatchBuilder, PointVisitor } from './batch-builder.ts'
 import { InexactNumber } from './json.ts'
 import type { DevicePolicy, IngestLimits } from './limits.ts'
 
+/** The fast way of plain bodies; false: not plain, decode it anew (see `MessageScanner`). */
+export interface BodyScanner {
+  scanMessages(body: Uint8Array, sink: PointSink): boolean
+  scanRecord(body: Uint8Array, sink: PointSink, target: RecordTarget): boolean
+}
+
+/** Whose metrics a flat record holds, and which of its fields is the time. */
+export interface RecordTarget {
+  readonly device: DeviceEntry
+  readonly timeField: string
+}
+
 export interface SinkContext {
   readonly table: SeriesTable
+  readonly scanner: BodyScanner
   readonly limits: IngestLimits
   readonly devices: DevicePolicy
 }
@@ -33,14 +46,23 @@ export class PointSink {
   readonly #context: SinkContext
   #builder!: BatchBuilder
   #mark = 0
+  #itemMark = 0
+  #itemRejections = 0
+  #itemUnlisted = 0
+  #itemIndex = 0
   #device!: DeviceEntry
   #timeUs = 0
   #depth = 0
   #latestUs = 0
   #rejections: Rejection[] = []
+  #unlisted = 0
 
   constructor(context: SinkContext) {
     this.#context = context
+  }
+
+  get scanner(): BodyScanner {
+    return this.#context.scanner
   }
 
   begin(builder: BatchBuilder, nowMs: number): void {
@@ -48,24 +70,66 @@ export class PointSink {
     this.#mark = builder.points
     this.arrivalUs = nowMs * 1000
     this.#latestUs = Math.min(MAX_TIME_US, (nowMs + this.#context.limits.maxFutureMs) * 1000)
-    this.exactNumbers = false
-    this.restart()
+    this.#rejections = []
+    this.#unlisted = 0
+    this.item(0)
   }
 
-  /** Forgets everything of this request, to decode it anew. */
-  restart(): void {
-    this.#builder.rollback(this.#mark)
-    this.#rejections = []
+  /** A body of its own begins, the `index`th of the request: what `restart` goes back to. */
+  item(index: number): void {
+    this.#itemMark = this.#builder.points
+    this.#itemRejections = this.#rejections.length
+    this.#itemUnlisted = this.#unlisted
+    this.#itemIndex = index
+    this.index = index
+    this.exactNumbers = false
     this.sawLargeInteger = false
-    this.index = 0
+  }
+
+  /** Forgets everything of this body, to decode it anew. */
+  restart(): void {
+    this.#builder.rollback(this.#itemMark)
+    this.#rejections.length = this.#itemRejections
+    this.#unlisted = this.#itemUnlisted
+    this.sawLargeInteger = false
+    this.index = this.#itemIndex
   }
 
   get accepted(): number {
     return this.#builder.points - this.#mark
   }
 
+  /** What of this request is accepted so far, for dialects that answer with the stored record. */
+  visitAccepted(visit: PointVisitor): void {
+    this.#builder.visit(this.#mark, visit)
+  }
+
   get rejections(): readonly Rejection[] {
-    return this.#rejections
+    const points = this.#unlisted
+    if (points === 0) return this.#rejections
+    const detail = `${points} further points were refused; only the first refusals are listed`
+    const rest: Rejection = { index: this.index, field: '', detail, reason: 'unlisted', points }
+    return [...this.#rejections, rest]
+  }
+
+  get tenant(): string {
+    return this.#builder.tenant
+  }
+
+  /** Whether a known device may send now. */
+  admits(device: DeviceEntry): boolean {
+    return this.#context.devices.admits(device)
+  }
+
+  /** Whether so many points at that time are within the bounds. */
+  takes(timeUs: number, points: number): boolean {
+    const { maxPointsPerRequest } = this.#context.limits
+    return timeUs <= this.#latestUs && this.accepted + points <= maxPointsPerRequest
+  }
+
+  /** One point of a known series that has passed every check (`admits`, `takes`, finite). */
+  point(series: number, timeUs: number, value: number): void {
+    this.#builder.addNumber(series, timeUs, value)
   }
 
   /** The device of that name, or undefined when it was refused. */
@@ -237,14 +301,9 @@ export class PointSink {
   }
 
   reject(field: string, detail: string, reason: RejectReason, points = 1): void {
-    const last = this.#rejections.length
-    if (last < MAX_LISTED_REJECTIONS) {
+    if (this.#rejections.length < MAX_LISTED_REJECTIONS) {
       this.#rejections.push({ index: this.index, field, detail, reason, points })
-    } else if (points > 0) {
-      const dropped = { index: this.index, field: '', detail: 'further refusals are not listed' }
-      const previous = this.#rejections[last - 1].points
-      this.#rejections[last - 1] = { ...dropped, reason, points: previous + points }
-    }
+    } else this.#unlisted += points
   }
 }
 

@@ -19,6 +19,8 @@ export class LatestTable {
   #times = new Float64Array(1024).fill(-1)
   #values = new Float64Array(1024)
   readonly #texts = new Map<number, string>()
+  /** By tenant, the device of the newest point of all. */
+  readonly #newest = new Map<string, { device: DeviceEntry; timeUs: number }>()
 
   constructor(table: SeriesTable) {
     this.#table = table
@@ -31,7 +33,9 @@ export class LatestTable {
     const { seriesIndex, timestamps, values, texts } = batch
     const times = this.#times
     const newest = this.#values
+    let newestAt = 0
     for (let i = 0; i < timestamps.length; i++) {
+      if (timestamps[i] >= timestamps[newestAt]) newestAt = i
       const series = ids[seriesIndex[i]]
       if (timestamps[i] < times[series]) continue
       times[series] = timestamps[i]
@@ -40,6 +44,7 @@ export class LatestTable {
       else if (newest[series] !== newest[series]) this.#texts.delete(series)
       newest[series] = value
     }
+    if (timestamps.length > 0) this.#seeNewest(ids[seriesIndex[newestAt]], timestamps[newestAt])
   }
 
   /** What the store holds, at start, before the log is replayed. */
@@ -54,7 +59,13 @@ export class LatestTable {
       const text = texts[i]
       if (text === undefined) this.#texts.delete(series)
       else this.#texts.set(series, text)
+      this.#seeNewest(series, timestamps[i])
     }
+  }
+
+  /** The device of the tenant's newest point. */
+  newestDevice(tenant: string): DeviceEntry | undefined {
+    return this.#newest.get(tenant)?.device
   }
 
   point(series: number): LatestPoint | undefined {
@@ -76,6 +87,16 @@ export class LatestTable {
       if (point !== undefined) points.push(point)
     }
     return points
+  }
+
+  #seeNewest(series: number, timeUs: number): void {
+    const device = this.#table.deviceOf(series)
+    const newest = this.#newest.get(device.tenant)
+    if (newest === undefined) this.#newest.set(device.tenant, { device, timeUs })
+    else if (timeUs >= newest.timeUs) {
+      newest.device = device
+      newest.timeUs = timeUs
+    }
   }
 
   #reserve(): void {

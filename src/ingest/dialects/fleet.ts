@@ -8,12 +8,12 @@ import type { PointSink } from '../point-sink.ts'
  * @throws SyntaxError when the body is not JSON.
  */
 export function decodeFleetRecord(body: Buffer, deviceId: string, sink: PointSink): void {
-  decodeFlat(body.toString(), sink, { deviceId, timeField: 'device_time' })
+  decodeFlat(body, sink, { deviceId, timeField: 'device_time' })
 }
 
 /** The payload of `devices/{device_id}/telemetry`: `{metric: value, …, timestamp?}`. */
 export function decodeTopicTelemetry(payload: Buffer, deviceId: string, sink: PointSink): void {
-  decodeFlat(payload.toString(), sink, { deviceId, timeField: 'timestamp' })
+  decodeFlat(payload, sink, { deviceId, timeField: 'timestamp' })
 }
 
 interface FlatOptions {
@@ -21,14 +21,16 @@ interface FlatOptions {
   readonly timeField: string
 }
 
-function decodeFlat(text: string, sink: PointSink, { deviceId, timeField }: FlatOptions): void {
-  decodeJson(text, sink, json => {
+function decodeFlat(body: Buffer, sink: PointSink, { deviceId, timeField }: FlatOptions): void {
+  const device = sink.device(deviceId)
+  if (device === undefined) return
+  if (sink.scanner.scanRecord(body, sink, { device, timeField })) return
+  sink.restart()
+  decodeJson(body.toString(), sink, json => {
     if (!isRecord(json)) {
       sink.reject('', 'must be an object of metrics', 'malformed')
       return
     }
-    const device = sink.device(deviceId)
-    if (device === undefined) return
     const timeUs = sink.time(json[timeField], timeField)
     if (timeUs !== timeUs) return
     sink.message(device, timeUs)

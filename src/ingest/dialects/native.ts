@@ -7,6 +7,8 @@ import type { PointSink } from '../point-sink.ts'
  * @throws SyntaxError when the body is not JSON.
  */
 export function decodeTelemetry(body: Buffer, sink: PointSink): void {
+  if (sink.scanner.scanMessages(body, sink)) return
+  sink.restart()
   decodeJson(body.toString(), sink, json => {
     if (!Array.isArray(json)) {
       decodeMessage(json, sink)

@@ -1,0 +1,51 @@
+import { join } from 'node:path'
+import type { Config } from '../config/schema.ts'
+import type { Cache } from '../ports/cache.ts'
+import type { Catalog } from '../ports/catalog.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Log } from '../ports/log.ts'
+import type { Store } from '../ports/store.ts'
+
+export interface EngineContext {
+  readonly config: Config
+  readonly clock: Clock
+}
+
+type Engines<Port, Name extends string> = Record<Name, (context: EngineContext) => Promise<Port>>
+
+/**
+ * The registry: one line an engine, by the name that the configuration gives it. Imports are lazy,
+ * so that a node loads the client libraries of the engines that it runs and no others.
+ */
+export const logs: Engines<Log, Config['log']['engine']> = {
+  embedded: async ({ config: { data, log } }) =>
+    (await import('../log/embedded/embedded-log.ts')).EmbeddedLog.open({
+      directory: join(data, 'log'),
+      maxBytes: log.maxBytes,
+    }),
+}
+
+export const stores: Engines<Store, Config['store']['engine']> = {
+  blocks: async ({ config: { data, store } }) =>
+    (await import('../store/blocks/blocks-store.ts')).BlocksStore.open({
+      directory: join(data, 'store'),
+      headBytes: store.headBytes,
+      flushIntervalMs: store.flushIntervalMs,
+      partitionMs: store.partitionMs,
+    }),
+}
+
+export const catalogs: Engines<Catalog, Config['catalog']['engine']> = {
+  sqlite: async ({ config: { data } }) =>
+    (await import('../catalog/sqlite/sqlite-catalog.ts')).openSqliteCatalog({
+      path: join(data, 'catalog.sqlite'),
+    }),
+}
+
+export const caches: Engines<Cache, Config['cache']['engine']> = {
+  memory: async ({ config: { cache }, clock }) =>
+    (await import('../cache/memory/memory-cache.ts')).memoryCache({
+      maxBytes: cache.maxBytes,
+      clock,
+    }),
+}

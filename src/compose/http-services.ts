@@ -1,0 +1,45 @@
+import type { Config } from '../config/schema.ts'
+import type { HttpServices } from '../http/services.ts'
+import { decodeFleetRecord } from '../ingest/dialects/fleet.ts'
+import { decodeTelemetryBatch } from '../ingest/dialects/native-batch.ts'
+import { decodeTelemetry, decodeTelemetryLines } from '../ingest/dialects/native.ts'
+import type { IngestGate } from '../ingest/gate.ts'
+import { reportLedger } from '../process/ledger-report.ts'
+import { decodeCursor } from '../query/cursor.ts'
+import { intervalUs } from '../query/interval.ts'
+import type { Core } from './node.ts'
+import { version } from './version.ts'
+
+/** What the HTTP house gets of a node. */
+export function httpServices(config: Config, core: Core & { gate: IngestGate }): HttpServices {
+  const { gate, registry, table, latest, store, live, ledger, writer, metrics } = core
+  const { clock, logger, queries, readiness } = core
+  return {
+    version,
+    tenant: config.ingest.tenant,
+    clock,
+    logger: logger.child({ part: 'http' }),
+    limits: { ...config.http, ...config.ingest, ...config.query },
+    gate,
+    dialects: { decodeTelemetry, decodeTelemetryLines, decodeTelemetryBatch, decodeFleetRecord },
+    registry,
+    table,
+    latest,
+    newestDevice: tenant => latest.newestDevice(tenant),
+    readSeries: read => store.read(read),
+    storeStats: () => store.stats(),
+    queries,
+    intervalUs,
+    decodeCursor,
+    live,
+    ledger: () =>
+      reportLedger({
+        doors: () => ledger.counts(),
+        writerPending: () => writer.pendingPoints,
+        storeStats: () => store.stats(),
+      }),
+    readiness: () => readiness.now(),
+    metricsText: () => metrics.text(),
+    observeRequest: metrics.observeRequest.bind(metrics),
+  }
+}

@@ -1,0 +1,38 @@
+import type { Clock } from '../ports/clock.ts'
+import type { Log } from '../ports/log.ts'
+import type { Store } from '../ports/store.ts'
+
+export interface ReadinessParts {
+  readonly log: Log
+  readonly store: Store
+  readonly clock: Clock
+}
+
+export interface ReadinessWatch {
+  /** Cheap; the reasons why Weir does not take points now, each a sentence. */
+  now(): { readonly ready: boolean; readonly reasons: readonly string[] }
+  stop(): void
+}
+
+const STORE_CHECK_INTERVAL_MS = 1000
+
+/** Knows whether the node can take points; the store, which answers later, is asked every second. */
+export function watchReadiness({ log, store, clock }: ReadinessParts): ReadinessWatch {
+  let storeFailure: string | undefined
+  const stop = clock.every(STORE_CHECK_INTERVAL_MS, () => {
+    store.stats().then(
+      ({ failure }) => (storeFailure = failure),
+      (error: unknown) => (storeFailure = error instanceof Error ? error.message : String(error)),
+    )
+  })
+  return {
+    stop,
+    now() {
+      const reasons: string[] = []
+      const { failure } = log.status()
+      if (failure !== undefined) reasons.push(`the log takes no writes: ${failure}`)
+      if (storeFailure !== undefined) reasons.push(`the store cannot write: ${storeFailure}`)
+      return { ready: reasons.length === 0, reasons }
+    },
+  }
+}

@@ -1,0 +1,25 @@
+import type { Logger } from '../observe/logger.ts'
+import type { Registry } from '../registry/registry.ts'
+
+/**
+ * Notes in the registry the site that a device's topic names, once a device; what people declare
+ * is left alone.
+ */
+export function siteKeeper(
+  registry: Registry,
+  tenant: string,
+  logger: Logger,
+): (deviceId: string, site: string) => void {
+  const known = new Set<string>()
+  return (deviceId, site) => {
+    if (known.has(deviceId)) return
+    const device = registry.get(tenant, deviceId)
+    if (device === undefined) return
+    known.add(deviceId)
+    if (device.site !== undefined) return
+    registry.update(tenant, deviceId, { site }).catch((error: unknown) => {
+      known.delete(deviceId)
+      logger.warn({ err: error, device: deviceId }, 'the site of a device was not kept')
+    })
+  }
+}

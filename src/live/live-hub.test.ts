@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Batch } from '../model/batch.ts'
+import type { LogEntry } from '../ports/log.ts'
+import { LiveHub, type LiveSubscriber } from './live-hub.ts'
+
+function entry(offset: number, device = 'pump', tenant = 't'): LogEntry {
+  const batch: Batch = {
+    tenant,
+    devices: [device],
+    metrics: ['flow'],
+    seriesDevice: Uint32Array.of(0),
+    seriesMetric: Uint32Array.of(0),
+    seriesIndex: Uint32Array.of(0),
+    timestamps: Float64Array.of(offset * 1e6),
+    values: Float64Array.of(offset),
+  }
+  return { batch, frame: new Uint8Array(100), position: { partition: 0, offset } }
+}
+
+function subscriber(options: Partial<LiveSubscriber> = {}): LiveSubscriber & { got: string[] } {
+  const got: string[] = []
+  return {
+    got,
+    filter: { tenant: 't', wants: () => true },
+    send: text => got.push(text) > 0,
+    onDropped: () => {},
+    ...options,
+  }
+}
+
+const hub = (replayBytes = 1000): LiveHub => new LiveHub({ replayBytes, maxSubscribers: 2 })
+
+test('a subscriber gets new points as events with the log position as id', () => {
+  const live = hub()
+  const reader = subscriber()
+  live.subscribe(reader)
+  live.publish(entry(7))
+  assert.deepEqual(reader.got, [
+    'id: 0-7\nevent: points\ndata: {"points":[{"device_id":"pump","metric":"flow",' +
+      '"timestamp":"1970-01-01T00:00:07.000Z","value":7}]}\n\n',
+  ])
+})
+
+test('points of other tenants and points that the filter does not want are not sent', () => {
+  const live = hub()
+  const reader = subscriber({ filter: { tenant: 't', wants: device => device === 'pump' } })
+  live.subscribe(reader)
+  live.publish(entry(1, 'pump', 'other'))
+  live.publish(entry(2, 'valve'))
+  assert.deepEqual(reader.got, [])
+})
+
+test('who resumes gets what came after the last event id, in order', () => {
+  const live = hub()
+  for (let offset = 0; offset < 5; offset++) live.publish(entry(offset))
+  const reader = subscriber()
+  live.subscribe(reader, '0-2')
+  assert.deepEqual(
+    reader.got.map(text => text.split('\n')[0]),
+    ['id: 0-3', 'id: 0-4'],
+  )
+})
+
+test('a gap is announced when what was missed is not kept any more', () => {
+  const live = hub(200)
+  for (let offset = 0; offset < 9; offset++) live.publish(entry(offset))
+  const reader = subscriber()
+  live.subscribe(reader, '0-2')
+  assert.deepEqual(
+    reader.got.map(text => text.split('\n')[0]),
+    ['event: gap', 'id: 0-7', 'id: 0-8'],
+  )
+})
+
+test('a subscriber that cannot keep up is dropped and the others go on', () => {
+  const live = hub()
+  let dropped = 0
+  const slow = subscriber({ send: () => false, onDropped: () => dropped++ })
+  const fast = subscriber()
+  live.subscribe(slow)
+  live.subscribe(fast)
+  live.publish(entry(1))
+  live.publish(entry(2))
+  assert.equal(dropped, 1)
+  assert.equal(fast.got.length, 2)
+  assert.equal(live.subscriberCount, 1)
+})
+
+test('more subscribers than allowed are refused', () => {
+  const live = hub()
+  live.subscribe(subscriber())
+  const end = live.subscribe(subscriber())
+  assert.equal(live.subscribe(subscriber()), undefined)
+  end?.()
+  assert.ok(live.subscribe(subscriber()))
+})

@@ -183,15 +183,11 @@ async function openCore(config: Config, { logger, clock, onFailure }: CoreOption
 }
 
 function openGate(config: Config, { log, table, ledger, clock, registry }: Core): IngestGate {
-  const limits = config.ingest
   const devices = {
     admits: registry.admits.bind(registry),
-    admitsNew: (tenant: string, name: string): boolean =>
-      limits.autoCreateDevices
-        ? table.deviceCount < limits.maxDevices
-        : registry.get(tenant, name) !== undefined,
+    admitsNew: registry.admitsNew.bind(registry),
   }
-  return new IngestGate({ log, table, ledger, clock, limits, devices })
+  return new IngestGate({ log, table, ledger, clock, limits: config.ingest, devices })
 }
 
 function openBroker(config: Config, core: Core & { gate: IngestGate }): Promise<MqttDoor> {

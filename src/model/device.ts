@@ -6,7 +6,7 @@ export interface Device {
   readonly tenant: string
   /** The name that clients use, unique in the tenant. */
   readonly id: string
-  /** Stable for the life of the registration; version 4. */
+  /** Made of tenant and id, so that it is the same after a crash (`registry/device-uuid.ts`). */
   readonly uuid: string
   readonly name: string | undefined
   readonly type: string | undefined

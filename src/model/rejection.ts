@@ -12,6 +12,7 @@ export type RejectReason =
   | 'unknown_device'
   | 'limit'
   | 'unavailable'
+  | 'unlisted'
 
 /** One refused item of a request, as data: which item, which field, why. */
 export interface Rejection {

@@ -8,7 +8,8 @@ export const MAX_TIME_US = Number.MAX_SAFE_INTEGER
  */
 export function timeFromNumber(value: number): number {
   if (!(value >= 0 && value < Infinity)) return NaN
-  if (value < 1e11) return Math.round(value * 1e6)
+  // Adding 0 makes 0 of -0.
+  if (value < 1e11) return Math.round(value * 1e6) + 0
   if (value < 1e14) return Math.round(value * 1e3)
   if (value < 1e17) return Math.round(value)
   return Math.round(value / 1e3)

@@ -10,7 +10,10 @@ import type { Device, Product } from '../model/device.ts'
 export interface Catalog {
   /** Every device of every tenant, in chunks, for start-up. */
   devices(): AsyncIterable<readonly Device[]>
-  /** Inserts or replaces, by (tenant, id), in one transaction. */
+  /**
+   * Inserts or replaces, by (tenant, id), in transactions of bounded size, so that a fleet does not
+   * hold up the caller's thread: on failure some may be saved, and all are to be saved again.
+   */
   saveDevices(devices: readonly Device[]): Promise<void>
   /** Only advances `lastSeenMs` of devices that exist; cheap enough for whole fleets. */
   touchDevices(seen: readonly { tenant: string; id: string; lastSeenMs: number }[]): Promise<void>

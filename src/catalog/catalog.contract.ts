@@ -1,0 +1,240 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { Device, Product } from '../model/device.ts'
+import type { Catalog } from '../ports/catalog.ts'
+
+/** An empty place for a catalog, which outlives it. */
+export interface CatalogFixture {
+  /** Opens the catalog that lives there; called again after the earlier one was closed. */
+  open(): Promise<Catalog>
+  cleanUp(): Promise<void>
+}
+
+export function aDevice(fields: Partial<Device> = {}): Device {
+  return {
+    tenant: 'default',
+    id: 'pump-1',
+    uuid: '3f0c7a52-8b1d-4c61-9f0e-2f1f5a3f9d10',
+    name: undefined,
+    type: undefined,
+    product: undefined,
+    site: undefined,
+    attributes: {},
+    expectedIntervalMs: undefined,
+    createdAtMs: 1_767_225_600_000,
+    lastSeenMs: undefined,
+    ...fields,
+  }
+}
+
+function aProduct(fields: Partial<Product> = {}): Product {
+  return {
+    tenant: 'default',
+    id: 'p-100',
+    name: 'Pump 100',
+    price: undefined,
+    attributes: {},
+    expectedIntervalMs: undefined,
+    createdAtMs: 1_767_225_600_000,
+    ...fields,
+  }
+}
+
+async function devicesOf(catalog: Catalog): Promise<Map<string, Device>> {
+  const all = new Map<string, Device>()
+  for await (const chunk of catalog.devices()) {
+    for (const device of chunk) {
+      const key = `${device.tenant} ${device.id}`
+      assert.ok(!all.has(key), `${key} came twice`)
+      all.set(key, device)
+    }
+  }
+  return all
+}
+
+/** JSON that has lost something in more than one database. */
+const ATTRIBUTES = JSON.parse(
+  '{"__proto__": {"a": 1}, "constructor": null, "nul": "a\\u0000b", "half": "\\ud800", "": [],' +
+    '"deep": {"list": [1, "two", null, true, {"x": 1e300}]}, "ä 泵 🌡️": "\'\\"\\\\%;--"}',
+) as Record<string, unknown>
+
+type Check = (
+  title: string,
+  body: (catalog: Catalog, reopen: () => Promise<Catalog>) => Promise<void>,
+) => void
+
+/** What every catalog has to keep; the same suite runs against each engine. */
+export function catalogContract(name: string, place: () => Promise<CatalogFixture>): void {
+  const check: Check = (title, body) => {
+    test(title, async () => {
+      const fixture = await place()
+      let catalog = await fixture.open()
+      const reopen = async (): Promise<Catalog> => {
+        await catalog.close()
+        catalog = await fixture.open()
+        return catalog
+      }
+      try {
+        await body(catalog, reopen)
+      } finally {
+        await catalog.close()
+        await fixture.cleanUp()
+      }
+    })
+  }
+  describe(`the ${name} catalog`, () => {
+    deviceChecks(check)
+    productChecks(check)
+    check('refuses every call once it is closed, and may be closed again', async catalog => {
+      await catalog.close()
+      await catalog.close()
+      const closed = { kind: 'closed' }
+      await assert.rejects(catalog.saveDevices([aDevice()]), closed)
+      await assert.rejects(catalog.touchDevices([{ tenant: 'a', id: 'b', lastSeenMs: 1 }]), closed)
+      await assert.rejects(catalog.deleteDevice('default', 'pump-1'), closed)
+      await assert.rejects(catalog.products('default'), closed)
+      await assert.rejects(catalog.createProduct(aProduct()), closed)
+      await assert.rejects(devicesOf(catalog), closed)
+    })
+  })
+}
+
+function deviceChecks(check: Check): void {
+  check('is empty at first', async catalog => {
+    assert.equal((await devicesOf(catalog)).size, 0)
+    assert.deepEqual(await catalog.products('default'), [])
+  })
+  check(
+    'returns a device exactly as saved, after it was opened again too',
+    async (first, reopen) => {
+      const full = aDevice({
+        id: 'äöü "quoted" a.b:c 🌡️',
+        name: 'Pump "A"',
+        type: 'pump',
+        product: 'p-100',
+        site: 'Werk 1',
+        attributes: ATTRIBUTES,
+        expectedIntervalMs: 1500.5,
+        lastSeenMs: 1_767_225_600_123,
+      })
+      const bare = aDevice({ id: 'bare' })
+      await first.saveDevices([full, bare])
+      for (const open of [() => Promise.resolve(first), reopen]) {
+        const catalog = await open()
+        const all = await devicesOf(catalog)
+        assert.equal(all.size, 2)
+        assert.deepEqual(all.get(`default ${full.id}`), full)
+        assert.deepEqual(all.get('default bare'), bare)
+      }
+    },
+  )
+  check('saving a device again replaces it', async catalog => {
+    await catalog.saveDevices([aDevice({ name: 'old', site: 's', attributes: { a: 1 } })])
+    const newer = aDevice({ name: 'new', attributes: { b: 2 }, lastSeenMs: 5 })
+    await catalog.saveDevices([newer])
+    await catalog.saveDevices([newer])
+    assert.deepEqual([...(await devicesOf(catalog)).values()], [newer])
+  })
+  check('of one call that names a device twice, the last wins', async catalog => {
+    await catalog.saveDevices([aDevice({ name: 'first' }), aDevice({ name: 'second' })])
+    assert.deepEqual(
+      [...(await devicesOf(catalog)).values()].map(device => device.name),
+      ['second'],
+    )
+  })
+  check('keeps tenants apart, and ids that differ in case or in form only', async catalog => {
+    const devices = [
+      aDevice({ tenant: 'a', id: 'x', name: '1' }),
+      aDevice({ tenant: 'b', id: 'x', name: '2' }),
+      aDevice({ tenant: 'a', id: 'X', name: '3' }),
+      aDevice({ tenant: 'a', id: 'é', name: '4' }),
+      aDevice({ tenant: 'a', id: 'e\u0301', name: '5' }),
+      aDevice({ tenant: 'a', id: 'x ', name: '6' }),
+    ]
+    await catalog.saveDevices(devices)
+    assert.equal(await catalog.deleteDevice('b', 'x'), true)
+    const all = await devicesOf(catalog)
+    assert.equal(all.size, 5)
+    for (const device of devices) {
+      if (device.tenant === 'a') assert.equal(all.get(`a ${device.id}`)?.name, device.name)
+    }
+  })
+  check(
+    'touching only advances the last contact, and only of devices that exist',
+    async catalog => {
+      await catalog.saveDevices([
+        aDevice({ id: 'a', name: 'A' }),
+        aDevice({ id: 'b', lastSeenMs: 9 }),
+      ])
+      const seen = (id: string, lastSeenMs: number) => ({ tenant: 'default', id, lastSeenMs })
+      await catalog.touchDevices([seen('a', 7), seen('b', 8), seen('nobody', 7)])
+      await catalog.touchDevices([seen('a', 6)])
+      await catalog.touchDevices([])
+      const all = await devicesOf(catalog)
+      assert.deepEqual(all.get('default a'), aDevice({ id: 'a', name: 'A', lastSeenMs: 7 }))
+      assert.equal(all.get('default b')?.lastSeenMs, 9)
+      assert.equal(all.size, 2)
+    },
+  )
+  check('deleting says whether there was a device', async (catalog, reopen) => {
+    await catalog.saveDevices([aDevice()])
+    assert.equal(await catalog.deleteDevice('default', 'pump-1'), true)
+    assert.equal(await catalog.deleteDevice('default', 'pump-1'), false)
+    assert.equal((await devicesOf(await reopen())).size, 0)
+  })
+  check(
+    'saves and touches a fleet, each device once, while the event loop turns',
+    async catalog => {
+      const fleet = Array.from({ length: 10_000 }, (_, i) => aDevice({ id: `d${i}` }))
+      let turns = 0
+      let watching = true
+      const watch = (): void => {
+        turns++
+        if (watching) setImmediate(watch)
+      }
+      setImmediate(watch)
+      await catalog.saveDevices(fleet)
+      await catalog.touchDevices(fleet.map(({ tenant, id }) => ({ tenant, id, lastSeenMs: 42 })))
+      watching = false
+      assert.ok(turns >= 20, `the event loop turned ${turns} times`)
+      const all = await devicesOf(catalog)
+      assert.equal(all.size, fleet.length)
+      for (const device of all.values()) assert.equal(device.lastSeenMs, 42)
+    },
+  )
+  check('finishes what is under way before it closes', async (catalog, reopen) => {
+    const fleet = Array.from({ length: 2000 }, (_, i) => aDevice({ id: `d${i}` }))
+    const saved = catalog.saveDevices(fleet)
+    const again = reopen()
+    await saved
+    assert.equal((await devicesOf(await again)).size, fleet.length)
+  })
+}
+
+function productChecks(check: Check): void {
+  check('returns products exactly as created, in order of id', async (first, reopen) => {
+    const b = aProduct({ id: 'b', price: 12.5, attributes: ATTRIBUTES, expectedIntervalMs: 100 })
+    const a = aProduct({ id: 'a', price: 0 })
+    await first.createProduct(b)
+    await first.createProduct(a)
+    await first.createProduct(aProduct({ tenant: 'other', id: 'c' }))
+    for (const open of [() => Promise.resolve(first), reopen]) {
+      const catalog = await open()
+      assert.deepEqual(await catalog.products('default'), [a, b])
+      assert.deepEqual(await catalog.product('default', 'b'), b)
+      assert.equal(await catalog.product('default', 'c'), undefined)
+    }
+  })
+  check('a product that exists is a conflict and stays as it was', async catalog => {
+    await catalog.createProduct(aProduct({ name: 'first' }))
+    await assert.rejects(catalog.createProduct(aProduct({ name: 'second' })), { kind: 'conflict' })
+    assert.equal((await catalog.product('default', 'p-100'))?.name, 'first')
+    await catalog.createProduct(aProduct({ tenant: 'other' }))
+  })
+  check('of many that create one product at once, exactly one succeeds', async catalog => {
+    const results = await Promise.allSettled(
+      Array.from({ length: 8 }, (_, i) => catalog.createProduct(aProduct({ name: `n${i}` }))),
+    )
+    assert.equal(results.filter(result => result.status === 'fulfilled').length, 1)
+  })
+}

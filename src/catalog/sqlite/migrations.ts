@@ -1,0 +1,79 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { WeirError } from '../../ports/errors.ts'
+
+/**
+ * The schema, one step a version. A step that has been released is never changed: append another.
+ * Step n takes a database from version n (`PRAGMA user_version`) to n + 1.
+ */
+const STEPS: readonly string[] = [
+  `CREATE TABLE device (
+     tenant TEXT NOT NULL,
+     id TEXT NOT NULL,
+     uuid TEXT NOT NULL,
+     name TEXT,
+     type TEXT,
+     product TEXT,
+     site TEXT,
+     attributes TEXT NOT NULL,
+     expected_interval_ms REAL,
+     created_at_ms REAL NOT NULL,
+     last_seen_ms REAL,
+     PRIMARY KEY (tenant, id)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE product (
+     tenant TEXT NOT NULL,
+     id TEXT NOT NULL,
+     name TEXT NOT NULL,
+     price REAL,
+     attributes TEXT NOT NULL,
+     expected_interval_ms REAL,
+     created_at_ms REAL NOT NULL,
+     PRIMARY KEY (tenant, id)
+   ) STRICT, WITHOUT ROWID;`,
+]
+
+/** What this Weir reads and writes. */
+export const SCHEMA_VERSION = STEPS.length
+
+/** "Weir" in the file's header (`PRAGMA application_id`), so that no other database is taken for ours. */
+export const APPLICATION_ID = 0x57656972
+
+/**
+ * Brings the database to `SCHEMA_VERSION`, all steps in one transaction. The write lock is taken
+ * before the version is read, so of two processes that start at once one migrates and the other
+ * finds it done.
+ *
+ * @throws WeirError `config` when the file is from a newer Weir, or not from Weir at all.
+ */
+export function migrate(db: DatabaseSync, path: string): void {
+  db.exec('BEGIN IMMEDIATE')
+  try {
+    const version = pragma(db, 'user_version')
+    if (pragma(db, 'application_id') !== APPLICATION_ID && !isEmpty(db)) {
+      throw new WeirError('config', `${path} is a database, but not a catalog of Weir`)
+    }
+    if (version > SCHEMA_VERSION) {
+      throw new WeirError(
+        'config',
+        `the catalog ${path} was written by a newer Weir (schema ${version}, this one knows up to ` +
+          `${SCHEMA_VERSION}): start that version, or restore a backup from before the upgrade`,
+      )
+    }
+    for (const step of STEPS.slice(version)) db.exec(step)
+    if (version < SCHEMA_VERSION) {
+      db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}`)
+    }
+    db.exec('COMMIT')
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK')
+    throw error
+  }
+}
+
+function pragma(db: DatabaseSync, name: string): number {
+  return Number(db.prepare(`PRAGMA ${name}`).get()?.[name])
+}
+
+function isEmpty(db: DatabaseSync): boolean {
+  return db.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() === undefined
+}

@@ -1,0 +1,62 @@
+import type { SQLOutputValue } from 'node:sqlite'
+import type { Attributes, Device, Product } from '../../model/device.ts'
+
+/** Columns by name, as node:sqlite returns them; the types are the schema's (STRICT tables). */
+type Row = Record<string, SQLOutputValue>
+type Parameters = (string | number | null)[]
+
+export function deviceParameters(device: Device): Parameters {
+  return [
+    device.tenant,
+    device.id,
+    device.uuid,
+    device.name ?? null,
+    device.type ?? null,
+    device.product ?? null,
+    device.site ?? null,
+    JSON.stringify(device.attributes),
+    device.expectedIntervalMs ?? null,
+    device.createdAtMs,
+    device.lastSeenMs ?? null,
+  ]
+}
+
+export function deviceOf(row: Row): Device {
+  return {
+    tenant: row.tenant as string,
+    id: row.id as string,
+    uuid: row.uuid as string,
+    name: (row.name as string | null) ?? undefined,
+    type: (row.type as string | null) ?? undefined,
+    product: (row.product as string | null) ?? undefined,
+    site: (row.site as string | null) ?? undefined,
+    attributes: JSON.parse(row.attributes as string) as Attributes,
+    expectedIntervalMs: (row.expected_interval_ms as number | null) ?? undefined,
+    createdAtMs: row.created_at_ms as number,
+    lastSeenMs: (row.last_seen_ms as number | null) ?? undefined,
+  }
+}
+
+export function productParameters(product: Product): Parameters {
+  return [
+    product.tenant,
+    product.id,
+    product.name,
+    product.price ?? null,
+    JSON.stringify(product.attributes),
+    product.expectedIntervalMs ?? null,
+    product.createdAtMs,
+  ]
+}
+
+export function productOf(row: Row): Product {
+  return {
+    tenant: row.tenant as string,
+    id: row.id as string,
+    name: row.name as string,
+    price: (row.price as number | null) ?? undefined,
+    attributes: JSON.parse(row.attributes as string) as Attributes,
+    expectedIntervalMs: (row.expected_interval_ms as number | null) ?? undefined,
+    createdAtMs: row.created_at_ms as number,
+  }
+}

@@ -28,7 +28,16 @@ export function decodeJson(text: string, sink: PointSink, decode: (json: unknown
   if (!sink.sawLargeInteger) return
   sink.restart()
   sink.exactNumbers = true
-  decode(JSON.parse(text, exactReviver))
+  let json: unknown
+  try {
+    json = JSON.parse(text, exactReviver)
+  } catch (error) {
+    // With a reviver the parser recurses, and runs out of stack long before it does without.
+    if (!(error instanceof RangeError)) throw error
+    sink.reject('', 'is nested too deeply', 'too_deep')
+    return
+  }
+  decode(json)
 }
 
 /**
@@ -39,8 +48,13 @@ export function parseExactly(text: string): unknown {
   return /\d{16}/.test(text) ? JSON.parse(text, exactReviver) : JSON.parse(text)
 }
 
+/** Finite, and so large that integers near it may have no float64 of their own. */
+function isLarge(value: number): boolean {
+  return Number.isFinite(value) && Math.abs(value) > Number.MAX_SAFE_INTEGER
+}
+
 function keepInexact(_key: string, value: unknown, context: { source?: string }): unknown {
-  if (typeof value !== 'number' || Math.abs(value) <= Number.MAX_SAFE_INTEGER) return value
+  if (typeof value !== 'number' || !isLarge(value)) return value
   const { source } = context
   if (source === undefined || !/^-?\d+$/.test(source)) return value
   return BigInt(source) === BigInt(value) ? value : new InexactNumber(source)

@@ -204,13 +204,23 @@ export class PointSink {
       const series = this.#series(name, field)
       if (series >= 0) this.#builder.addNumber(series, this.#timeUs, value ? 1 : 0)
     } else if (typeof value === 'string') this.#putText(name, value, field)
-    else if (value instanceof InexactNumber) {
-      const detail = `${value.source} has no exact float64; send it as a string`
-      this.reject(path(field, name), detail, 'inexact_number')
-    } else if (Array.isArray(value) || value === null || typeof value !== 'object') {
+    else if (value instanceof InexactNumber) this.#putInexact(name, value.source, field)
+    else if (Array.isArray(value) || value === null || typeof value !== 'object') {
       const kind = value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value
       this.#refuseValue(field, name, `must be a number, boolean, string or object, not ${kind}`)
     } else this.#putNested(name, value as Record<string, unknown>, field)
+  }
+
+  #putInexact(name: string, source: string, field: string): void {
+    const nearest = Number(source)
+    if (String(nearest) !== source) {
+      const detail = `${source} has no exact float64; send it as a string`
+      this.reject(path(field, name), detail, 'inexact_number')
+      return
+    }
+    // The shortest way to write a float64, which is how programs write theirs: it reads back the same.
+    const series = this.#series(name, field)
+    if (series >= 0) this.#builder.addNumber(series, this.#timeUs, nearest)
   }
 
   #putText(name: string, text: string, field: string): void {

@@ -42,8 +42,9 @@ function decodeLine(text: string, sink: PointSink): void {
   try {
     decodeMessage(parseExactly(text), sink)
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error
-    sink.reject('', error.message, 'malformed')
+    if (error instanceof RangeError) sink.reject('', 'is nested too deeply', 'too_deep')
+    else if (error instanceof SyntaxError) sink.reject('', error.message, 'malformed')
+    else throw error
   }
 }
 

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Metrics } from './metrics.ts'
+
+function attached(): Metrics {
+  const metrics = new Metrics()
+  metrics.attach({
+    doors: () => new Map([['http', { accepted: 40, rejected: 2 }]]),
+    mqtt: () => ({ clients: 3, messages: new Map([['received', 9]]) }),
+    lagPoints: () => new Map([['writer', 11]]),
+    cache: () => ({ hits: 1, requests: 4 }),
+    devices: () => ({ online: 5 }),
+    store: () =>
+      Promise.resolve({ stored: 30, duplicate: 1, unsettled: 0, diskBytes: 8, memoryBytes: 9 }),
+  })
+  return metrics
+}
+
+test('counters are what the parts count, however often they are scraped', async () => {
+  const metrics = attached()
+  await metrics.text()
+  const lines = (await metrics.text()).split('\n')
+  for (const line of [
+    'telemetry_points_total{door="http",outcome="accepted"} 40',
+    'telemetry_points_total{door="http",outcome="rejected"} 2',
+    'mqtt_messages_total{kind="received"} 9',
+    'mqtt_connected_clients 3',
+    'log_lag_points{group="writer"} 11',
+    'cache_requests_total 4',
+    'cache_hits_total 1',
+    'weir_store_points{state="stored"} 30',
+  ]) {
+    assert.ok(lines.includes(line), line)
+  }
+})
+
+test('a request is in the histogram of its route and in the counter', async () => {
+  const metrics = attached()
+  metrics.observeRequest('GET', '/x/:id', 200, 0.004)
+  metrics.observeRequest('GET', '/x/:id', 200, 0.2)
+  const text = await metrics.text()
+  const labels = 'method="GET",route="/x/:id",status="200"'
+  for (const line of [
+    `http_request_duration_seconds_bucket{${labels},le="0.0025"} 0`,
+    `http_request_duration_seconds_bucket{${labels},le="0.005"} 1`,
+    `http_request_duration_seconds_bucket{${labels},le="+Inf"} 2`,
+    `http_request_duration_seconds_sum{${labels}} 0.204`,
+    `http_request_duration_seconds_count{${labels}} 2`,
+    `http_requests_total{${labels}} 2`,
+  ]) {
+    assert.ok(text.includes(line), line)
+  }
+})

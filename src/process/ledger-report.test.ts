@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { RejectReason } from '../model/rejection.ts'
+import type { StoreStats } from '../ports/store.ts'
+import { reportLedger } from './ledger-report.ts'
+
+const stats = (stored: number, duplicate: number, unsettled: number): StoreStats => ({
+  ...{ stored, duplicate, unsettled },
+  ...{ series: 1, diskBytes: 0, memoryBytes: 0 },
+})
+
+const rejected = new Map<RejectReason, number>([
+  ['future_time', 3],
+  ['malformed', 2],
+])
+
+test('the ledger balances when every point is somewhere', async () => {
+  const report = await reportLedger({
+    doors: () => ({ received: 100, rejected, pending: 7 }),
+    writerPending: () => 8,
+    storeStats: () => Promise.resolve(stats(60, 10, 10)),
+  })
+  assert.equal(report.imbalance, 0)
+  assert.equal(report.rejected, 5)
+  assert.deepEqual(report.rejected_by_reason, { future_time: 3, malformed: 2 })
+  assert.equal(report.in_flight, 25)
+})
+
+test('a point that got lost between the parts shows as imbalance', async () => {
+  const report = await reportLedger({
+    doors: () => ({ received: 100, rejected: new Map(), pending: 0 }),
+    writerPending: () => 0,
+    storeStats: () => Promise.resolve(stats(99, 0, 0)),
+  })
+  assert.equal(report.imbalance, 1)
+})
+
+test('the doors and the writer are read when the store has answered', async () => {
+  let pending = 5
+  const report = await reportLedger({
+    doors: () => ({ received: 10, rejected: new Map(), pending: 0 }),
+    writerPending: () => pending,
+    storeStats: async () => {
+      await Promise.resolve()
+      pending = 0
+      return stats(10, 0, 0)
+    },
+  })
+  assert.equal(report.imbalance, 0)
+})

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Batch } from '../model/batch.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Log, LogEntry, LogPosition, SubscribeOptions } from '../ports/log.ts'
+import type { Store } from '../ports/store.ts'
+import { Writer, type WriterOptions } from './writer.ts'
+
+const NOW_MS = 1_000_000
+const clock: Clock = { nowMs: () => NOW_MS, every: () => () => {} }
+
+function entry(offset: number, timeMs = 5000): LogEntry {
+  const batch: Batch = {
+    tenant: 't',
+    devices: ['d'],
+    metrics: ['m'],
+    seriesDevice: Uint32Array.of(0),
+    seriesMetric: Uint32Array.of(0),
+    seriesIndex: Uint32Array.of(0),
+    timestamps: Float64Array.of(timeMs * 1000),
+    values: Float64Array.of(offset),
+  }
+  return { batch, frame: new Uint8Array(100), position: { partition: 0, offset } }
+}
+
+/** A log and a store of which the test plays the other side. */
+function harness(options: Partial<WriterOptions> = {}) {
+  const writes: { entries: readonly LogEntry[]; done: PromiseWithResolvers<void> }[] = []
+  const committed: (readonly LogPosition[])[] = []
+  const failures: unknown[] = []
+  const seen: [offset: number, arrivalMs: number][] = []
+  let subscribed: SubscribeOptions | undefined
+  let onCommit: ((positions: readonly LogPosition[]) => void) | undefined
+  const caughtUp = Promise.withResolvers<void>()
+  const log = {
+    subscribe(wanted: SubscribeOptions) {
+      subscribed = wanted
+      return Promise.resolve({ caughtUp: caughtUp.promise, close: () => Promise.resolve() })
+    },
+    commit(_group: string, positions: readonly LogPosition[]) {
+      committed.push(positions)
+      return Promise.resolve()
+    },
+  } as Partial<Log> as Log
+  const store = {
+    positions: () => [{ partition: 0, offset: 7 }],
+    onCommit: (listener: typeof onCommit) => (onCommit = listener),
+    write(entries: readonly LogEntry[]) {
+      const done = Promise.withResolvers<void>()
+      writes.push({ entries, done })
+      return done.promise
+    },
+  } as Partial<Store> as Store
+  const writer = new Writer({
+    log,
+    store,
+    clock,
+    consumers: [({ position }, arrivalMs) => seen.push([position.offset, arrivalMs])],
+    maxPendingBytes: 250,
+    onFailure: error => failures.push(error),
+    ...options,
+  })
+  return {
+    ...{ writer, writes, committed, failures, seen, caughtUp },
+    subscribed: () => subscribed!,
+    storeCommits: (positions: readonly LogPosition[]) => onCommit?.(positions),
+  }
+}
+
+test('it asks the log for what the store lacks and tells it how far the store is', async () => {
+  const { writer, subscribed, committed, caughtUp, storeCommits } = harness()
+  caughtUp.resolve()
+  await writer.start()
+  assert.deepEqual(subscribed().from, [{ partition: 0, offset: 7 }])
+  storeCommits([{ partition: 0, offset: 9 }])
+  assert.deepEqual(committed, [[{ partition: 0, offset: 9 }]])
+})
+
+test('entries are handed on at once; replayed ones arrive at their own time', async () => {
+  const { writer, subscribed, seen, writes, caughtUp } = harness()
+  const starting = writer.start()
+  assert.equal(subscribed().deliver([entry(7)]), undefined)
+  caughtUp.resolve()
+  await starting
+  assert.equal(subscribed().deliver([entry(8)]), undefined)
+  assert.deepEqual(seen, [
+    [7, 5000],
+    [8, NOW_MS],
+  ])
+  assert.equal(writes.length, 2)
+  assert.equal(writer.pendingPoints, 2)
+})
+
+test('delivery waits when the store is behind, and goes on when it has caught up', async () => {
+  const { writer, subscribed, writes, caughtUp } = harness()
+  caughtUp.resolve()
+  await writer.start()
+  assert.equal(subscribed().deliver([entry(1), entry(2)]), undefined)
+  const held = subscribed().deliver([entry(3)])
+  assert.ok(held instanceof Promise)
+  let released = false
+  void held.then(() => (released = true))
+  writes[1].done.resolve()
+  await Promise.resolve()
+  assert.equal(released, false, '200 of 250 bytes are still more than half')
+  writes[0].done.resolve()
+  await held
+  assert.equal(writer.pendingPoints, 0)
+})
+
+test('a store that fails for good is reported and fails what waits', async () => {
+  const { writer, subscribed, writes, failures, caughtUp } = harness()
+  caughtUp.resolve()
+  await writer.start()
+  const held = subscribed().deliver([entry(1), entry(2), entry(3)])
+  const error = new Error('gone')
+  writes[0].done.reject(error)
+  await assert.rejects(held as Promise<void>, error)
+  assert.deepEqual(failures, [error])
+})

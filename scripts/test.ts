@@ -1,0 +1,88 @@
+// `npm test [-- FILTER… --name PATTERN]`: provides what the tests need, runs them, says what was skipped.
+// A filter is a part of a test file's path. With CI=true a skipped test is a failure, unless its
+// reason begins with "optional:".
+import { globSync, readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { run } from 'node:test'
+import { spec } from 'node:test/reporters'
+import { parseArgs } from 'node:util'
+import { provideTools } from './provide-tools.ts'
+import { root } from './root.ts'
+
+const TIMEOUT_MS = 15 * 60_000
+const CLOSING_LINE = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) /
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { name: { type: 'string', multiple: true } },
+})
+
+const all = globSync(['{src,test,bench}/**/*.test.ts'], { cwd: root }).sort()
+const files = all.filter(
+  file => positionals.length === 0 || positionals.some(filter => file.includes(filter)),
+)
+if (files.length === 0) {
+  console.error(`No test file matches ${positionals.join(', ')}.`)
+  process.exit(2)
+}
+provideTools(files.map(file => readFileSync(join(root, file), 'utf8')))
+
+const skipped: string[] = []
+const closing: string[] = []
+let failed = false
+
+const stream = run({
+  cwd: root,
+  files: files.map(file => join(root, file)),
+  concurrency: Math.max(2, availableParallelism()),
+  timeout: TIMEOUT_MS,
+  ...(values.name === undefined
+    ? {}
+    : { testNamePatterns: values.name.map(name => new RegExp(name)) }),
+})
+
+Readable.from(withoutTotals(stream as AsyncIterable<Event>))
+  .pipe(new spec())
+  .on('data', (text: Buffer) => process.stdout.write(text))
+  .on('end', conclude)
+
+async function* withoutTotals(events: AsyncIterable<Event>): AsyncIterable<Event> {
+  for await (const event of events) if (!withhold(event)) yield event
+}
+
+interface Event {
+  readonly type: string
+  readonly data: {
+    readonly name?: string
+    readonly file?: string
+    readonly nesting?: number
+    readonly skip?: string | boolean
+    readonly message?: string
+  }
+}
+
+/** Notes what the end needs; the totals are withheld, to be the last lines. */
+function withhold({ type, data }: Event): boolean {
+  if (type === 'test:fail') failed = true
+  if (type === 'test:pass' && data.skip !== undefined && data.skip !== false) {
+    const reason = typeof data.skip === 'string' && data.skip !== '' ? data.skip : 'no reason given'
+    skipped.push(`${data.name} — ${reason}`)
+  }
+  const isTotal =
+    type === 'test:diagnostic' && data.nesting === 0 && CLOSING_LINE.test(data.message ?? '')
+  if (isTotal) closing.push(data.message ?? '')
+  return isTotal
+}
+
+function conclude(): void {
+  if (skipped.length > 0) {
+    console.log(`\nSkipped:\n${skipped.map(line => `  ﹣ ${line}`).join('\n')}\n`)
+  }
+  const missed = skipped.filter(line => !line.includes('— optional:'))
+  const skipFails = process.env['CI'] === 'true' && missed.length > 0
+  if (skipFails) console.log(`${missed.length} skipped, which in CI is a failure.\n`)
+  for (const line of closing) console.log(`ℹ ${line}`)
+  process.exitCode = failed || skipFails ? 1 : 0
+}

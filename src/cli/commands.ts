@@ -1,0 +1,44 @@
+import type { Command, CommandOption } from './command.ts'
+
+/** The options that `--help` shows of the many that the configuration has. */
+export const MAIN_OPTIONS: readonly CommandOption[] = [
+  {
+    flag: 'topology',
+    value: 'NAME|FILE',
+    meaning: 'Configuration: one that comes with Weir, or a file (embedded).',
+  },
+  { flag: 'data', value: 'DIR', meaning: 'Folder that holds everything Weir keeps (./weir-data).' },
+  { flag: 'http', value: 'HOST:PORT', meaning: 'Where HTTP listens (127.0.0.1:8080).' },
+  { flag: 'mqtt', value: 'HOST:PORT', meaning: 'Where MQTT listens (127.0.0.1:1883).' },
+  { flag: 'insecure', meaning: 'Allow listening beyond this machine without keys.' },
+]
+
+export const commands: readonly Command[] = [
+  {
+    name: 'up',
+    summary: 'Run Weir: take points in, keep them, answer for them.',
+    options: [
+      {
+        flag: 'demo',
+        meaning: 'Also run a simulated fleet that sends to it.',
+      },
+    ],
+    isConfigurable: true,
+    run: async (args, io) => (await import('./commands/up.ts')).up(args, io),
+  },
+  {
+    name: 'check',
+    summary: 'Validate the configuration and print what `up` would run. Changes nothing.',
+    options: [{ flag: 'json', meaning: 'Print the plan and every option as JSON.' }],
+    isConfigurable: true,
+    run: async (args, io) => (await import('./commands/check.ts')).check(args, io),
+  },
+  {
+    name: 'simulate',
+    summary: 'Send what a fleet of devices would, or recorded data, over HTTP or MQTT.',
+    options: [],
+    isConfigurable: false,
+    help: async () => (await import('./commands/simulate.ts')).SIMULATE_HELP,
+    run: async (args, io) => (await import('./commands/simulate.ts')).simulateCommand(args, io),
+  },
+]

@@ -1,0 +1,60 @@
+import { formatProblems } from '../../config/problem.ts'
+import type { LoadedConfig } from '../../config/load.ts'
+import { readArguments } from '../arguments.ts'
+import type { CommandIo } from '../command.ts'
+import { commands } from '../commands.ts'
+import { readConfiguration } from '../configuration.ts'
+import { exitCode } from '../exit-code.ts'
+
+/** `weir check`: says whether `up` would take this configuration, and what it would run. */
+export function check(args: readonly string[], io: CommandIo): number {
+  const command = commands.find(({ name }) => name === 'check')!
+  const given = readArguments(command, args)
+  const outcome = readConfiguration(given, io)
+  const asJson = given.own.has('json')
+  if ('problems' in outcome) {
+    if (asJson) io.stdout.write(`${JSON.stringify({ ok: false, ...outcome }, null, 2)}\n`)
+    else io.stderr.write(`${formatProblems(outcome.problems)}\n`)
+    return exitCode('usage')
+  }
+  io.stdout.write(asJson ? `${JSON.stringify(jsonPlan(outcome), null, 2)}\n` : textPlan(outcome))
+  return exitCode('ok')
+}
+
+function planOf({ config, file }: LoadedConfig) {
+  const { log, store, cache, catalog, http, mqtt } = config
+  return {
+    topology: file,
+    roles: ['all'],
+    engines: { log: log.engine, store: store.engine, cache: cache.engine, catalog: catalog.engine },
+    addresses: { http: http.address, ...(mqtt.enabled ? { mqtt: mqtt.address } : {}) },
+    data: config.data,
+    access: config.auth.mode,
+  }
+}
+
+function jsonPlan(loaded: LoadedConfig) {
+  const { config, sources } = loaded
+  return { ok: true, plan: planOf(loaded), config, sources: Object.fromEntries(sources) }
+}
+
+function textPlan(loaded: LoadedConfig): string {
+  const { topology, roles, engines, addresses, data, access } = planOf(loaded)
+  const pairs = (values: object): string =>
+    Object.entries(values)
+      .map(([name, value]) => `${name} ${String(value)}`)
+      .join(', ')
+  const overrides = [...loaded.sources].filter(([, source]) => !/:\d+$/.test(source))
+  return [
+    'The configuration is good. `weir up` would run:',
+    '',
+    `  topology   ${topology}`,
+    `  roles      ${roles.join(', ')}`,
+    `  engines    ${pairs(engines)}`,
+    `  listens    ${pairs(addresses)}`,
+    `  access     ${access}${loaded.config.insecure ? ', beyond this machine too (insecure)' : ''}`,
+    `  data       ${data}`,
+    ...overrides.map(([path, source]) => `  ${path} is set by ${source}`),
+    '',
+  ].join('\n')
+}

@@ -1,0 +1,102 @@
+import { formatAddress } from '../../config/address.ts'
+import { formatProblems } from '../../config/problem.ts'
+import type { Config } from '../../config/schema.ts'
+import { lockDataFolder } from '../../compose/data-lock.ts'
+import { createLogger } from '../../observe/logger.ts'
+import { WeirError } from '../../ports/errors.ts'
+import { readArguments } from '../arguments.ts'
+import { banner, reachable } from '../banner.ts'
+import type { CommandIo } from '../command.ts'
+import { commands } from '../commands.ts'
+import { readConfiguration } from '../configuration.ts'
+import { startDemo } from '../demo.ts'
+import type { Demo } from '../demo.ts'
+import { exitCode } from '../exit-code.ts'
+import { runNode } from '../run-node.ts'
+import type { Stoppable } from '../run-node.ts'
+
+/** `weir up`: runs a node until it is told to stop. */
+export async function up(args: readonly string[], io: CommandIo): Promise<number> {
+  const command = commands.find(({ name }) => name === 'up')!
+  const given = readArguments(command, args)
+  const outcome = readConfiguration(given, io)
+  if ('problems' in outcome) {
+    io.stderr.write(`${formatProblems(outcome.problems)}\n`)
+    return exitCode('usage')
+  }
+  try {
+    return await run(outcome.config, { io, isDemo: given.own.has('demo') })
+  } catch (error) {
+    const code = codeOfStartError(error)
+    if (code === undefined) throw error
+    const isTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
+    const hint = isTaken
+      ? ' (choose another with --http or --mqtt HOST:PORT; port 0 takes any)'
+      : ''
+    io.stderr.write(`weir up: ${(error as Error).message}${hint}\n`)
+    return code
+  }
+}
+
+async function run(config: Config, how: { io: CommandIo; isDemo: boolean }): Promise<number> {
+  const logger = createLogger(config.logging)
+  const lock = lockDataFolder(config.data)
+  const report = (message: string, error?: Error): void => {
+    if (error === undefined) logger.info(message)
+    else logger.error({ err: error }, message)
+  }
+  try {
+    return await runNode(() => start(config, { ...how, logger }), {
+      shutdownTimeoutMs: config.shutdownTimeoutMs,
+      signals: process,
+      exitNow: code => process.exit(code),
+      report,
+    })
+  } finally {
+    lock.release()
+  }
+}
+
+interface StartContext {
+  readonly io: CommandIo
+  readonly isDemo: boolean
+  readonly logger: ReturnType<typeof createLogger>
+}
+
+async function start(config: Config, { io, isDemo, logger }: StartContext): Promise<Stoppable> {
+  const { startNode } = await import('../../compose/node.ts')
+  const node = await startNode(config, { logger })
+  const { http, mqtt, failed } = node
+  io.stdout.write(banner({ http, mqtt, data: config.data, startMs: performance.now() }))
+  let demo: Demo | undefined
+  if (isDemo) {
+    demo = startDemo(`http://${formatAddress(reachable(http))}`, error =>
+      logger.error({ err: error }, 'the demo fleet failed'),
+    )
+  }
+  return {
+    failed,
+    async stop() {
+      await demo?.stop()
+      await node.stop()
+    },
+  }
+}
+
+const UNAVAILABLE = new Set([
+  'EADDRINUSE',
+  'EADDRNOTAVAIL',
+  'EACCES',
+  'ENOTFOUND',
+  'EROFS',
+  'EPERM',
+])
+
+/** Undefined where the error is nobody's expectation and its trace is wanted. */
+function codeOfStartError(error: unknown): number | undefined {
+  if (error instanceof WeirError) {
+    return exitCode(error.kind === 'config' ? 'usage' : 'unavailable')
+  }
+  const { code } = error as NodeJS.ErrnoException
+  return code !== undefined && UNAVAILABLE.has(code) ? exitCode('unavailable') : undefined
+}

@@ -1,0 +1,171 @@
+import Type from 'typebox'
+import type { Static, TObject, TProperties } from 'typebox'
+
+/**
+ * Every option of Weir: its type, default, bounds and meaning. Everything else is made from this:
+ * flags, environment variables, the checks and docs/reference/configuration.md.
+ *
+ * `unit: 'bytes'` also takes `64MB`, `unit: 'ms'` also takes `5m`; both arrive as numbers.
+ */
+
+const MB = 1024 * 1024
+const SECOND = 1000
+const DAY = 86_400 * SECOND
+
+const section = <T extends TProperties>(description: string, properties: T): TObject<T> =>
+  Type.Object(properties, { additionalProperties: false, description })
+
+const text = (value: string, description: string) =>
+  Type.String({ default: value, minLength: 1, description })
+const flag = (value: boolean, description: string) => Type.Boolean({ default: value, description })
+const choice = <T extends string>(names: readonly [T, ...T[]], description: string) =>
+  Type.Enum<T[]>(names, { default: names[0], description })
+const count = (value: number, description: string, minimum = 1) =>
+  Type.Integer({ default: value, minimum, description })
+const bytes = (value: number, description: string, minimum = 1024) =>
+  Type.Integer({ default: value, minimum, unit: 'bytes', description })
+const duration = (value: number, description: string, minimum = 1) =>
+  Type.Integer({ default: value, minimum, unit: 'ms', description })
+const address = (value: string, description: string) =>
+  Type.String({ default: value, format: 'address', description })
+
+const topic = section('A topic whose messages are points.', {
+  template: Type.String({
+    format: 'topic-template',
+    description:
+      'The topic, with `{device_id}`, optionally `{site}`, `{metric}` and `{name}` for a level that is ignored.',
+  }),
+  path: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        'Where the value is in a JSON payload, as names joined by dots (`reading.value`). Absent: the whole payload.',
+    }),
+  ),
+})
+
+export const configSchema = section('The configuration of a Weir node.', {
+  data: text('./weir-data', 'Folder that holds everything Weir keeps. Created when missing.'),
+  insecure: flag(
+    false,
+    'Allows listening beyond loopback without keys. Anyone who reaches the port may then read and write.',
+  ),
+  shutdownTimeoutMs: duration(
+    30 * SECOND,
+    'How long a stop may take before the process gives up waiting and exits.',
+  ),
+  http: section('The HTTP door.', {
+    address: address('127.0.0.1:8080', 'Where HTTP listens. Port 0 takes a free one.'),
+    maxConnections: count(10_000, 'Open HTTP connections; further ones are closed at once.'),
+    maxBufferedBytes: bytes(
+      256 * MB,
+      'Bodies being received or unpacked, over all requests; past it: 503.',
+      1 * MB,
+    ),
+  }),
+  mqtt: section('The MQTT door: the embedded broker.', {
+    enabled: flag(true, 'Whether the broker runs.'),
+    address: address('127.0.0.1:1883', 'Where MQTT listens. Port 0 takes a free one.'),
+    maxConnections: count(10_000, 'Connected MQTT clients; further ones are refused.'),
+    maxPacketBytes: bytes(1 * MB, 'Largest MQTT packet; a client that sends a larger one is cut.'),
+    topics: Type.Array(topic, {
+      default: [{ template: 'plant/{site}/{device_id}/{metric}' }],
+      description: 'Telemetry topics besides `devices/…` and `iot/data`, first match wins.',
+    }),
+  }),
+  auth: section('Who may come in.', {
+    mode: choice(
+      ['open', 'keys'],
+      '`open`: no key needed, loopback only. `keys`: every request carries a key.',
+    ),
+  }),
+  log: section('The durable log between the doors and the store.', {
+    engine: choice(['embedded'], 'Which log: `embedded` is files in the data folder.'),
+    maxBytes: bytes(
+      4096 * MB,
+      'Bytes that may wait in the log for the store; past it writes are refused.',
+      16 * MB,
+    ),
+  }),
+  store: section('Where points live.', {
+    engine: choice(['blocks'], 'Which store: `blocks` is compressed blocks in the data folder.'),
+    headBytes: bytes(128 * MB, 'Memory for points that are not in blocks yet.', 1 * MB),
+    flushIntervalMs: duration(
+      5 * 60 * SECOND,
+      'Longest time that points stay in memory only.',
+      100,
+    ),
+    partitionMs: duration(
+      DAY,
+      'Time span of one file; retention deletes whole files.',
+      60 * SECOND,
+    ),
+  }),
+  cache: section('Answers kept for a while.', {
+    engine: choice(['memory'], 'Which cache: `memory` is in this process.'),
+    maxBytes: bytes(64 * MB, 'Memory for cached answers.'),
+    queryTtlMs: duration(
+      0,
+      'How long a query answer may be reused; 0 asks the store each time.',
+      0,
+    ),
+  }),
+  catalog: section('Devices and products.', {
+    engine: choice(['sqlite'], 'Which catalog: `sqlite` is a file in the data folder.'),
+  }),
+  ingest: section('What the doors accept.', {
+    tenant: text('default', 'Tenant of requests that name none.'),
+    maxBodyBytes: bytes(64 * MB, 'Largest request body as sent.'),
+    maxDecompressedBytes: bytes(256 * MB, 'Largest gzip body once unpacked.'),
+    maxPointsPerRequest: count(1_000_000, 'Points in one request.'),
+    maxDepth: count(8, 'Levels of nested objects in one message.'),
+    maxPendingBytes: bytes(64 * MB, 'Bytes accepted but not durable yet; past it: 503 or no read.'),
+    maxSeries: count(2_000_000, 'Series (device and metric) that this node knows.'),
+    maxDevices: count(500_000, 'Devices that this node knows.'),
+    maxTextBytes: bytes(64 * 1024, 'Longest text value.', 1),
+    maxFutureMs: duration(DAY, 'How far ahead of the clock a point may be.', 0),
+    autoCreateDevices: flag(true, 'Registers a device when its first point arrives.'),
+  }),
+  devices: section('When a device counts as offline.', {
+    expectedIntervalMs: duration(
+      60 * SECOND,
+      'How often a device is expected to send, unless it or its product says.',
+    ),
+    offlineAfterIntervals: count(3, 'Intervals without a message until a device is offline.'),
+    startupGraceMs: duration(
+      60 * SECOND,
+      'After a start no device goes offline for this long, so that a restart raises nothing.',
+      0,
+    ),
+  }),
+  query: section('Bounds of reads.', {
+    defaultLimit: count(1000, 'Points of a page when the request names no limit.'),
+    maxLimit: count(100_000, 'Largest limit that a request may name.'),
+    maxDevices: count(1000, 'Devices in one query.'),
+    maxBuckets: count(1_000_000, 'Buckets in one answer, over all series.'),
+    timeoutMs: duration(30 * SECOND, 'Longest time for one query; then 503.', 10),
+  }),
+  live: section('The live stream.', {
+    replayBytes: bytes(16 * MB, 'Memory of recent points, for clients that reconnect.'),
+    maxSubscribers: count(1000, 'Open live streams.'),
+  }),
+  logging: section('Log lines, on standard error.', {
+    level: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+      default: 'info',
+      description: 'The least important level that is written.',
+    }),
+    format: choice(
+      ['auto', 'json', 'pretty'],
+      '`json`: one object a line. `pretty`: for people. `auto`: pretty on a terminal.',
+    ),
+  }),
+})
+
+type DeepReadonly<T> = T extends readonly (infer E)[]
+  ? readonly DeepReadonly<E>[]
+  : T extends object
+    ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
+    : T
+
+/** What the rest of Weir is given: complete, checked, deep-frozen. `data` is an absolute path. */
+export type Config = DeepReadonly<Static<typeof configSchema>>

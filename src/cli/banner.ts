@@ -1,6 +1,6 @@
 import { formatAddress } from '../config/address.ts'
 import type { Address } from '../config/address.ts'
-import { version } from './version.ts'
+import { version } from '../compose/version.ts'
 
 export interface BannerFacts {
   readonly http: Address

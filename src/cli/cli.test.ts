@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { cli } from './cli.ts'
 import { commands } from './commands.ts'
-import { version } from './version.ts'
+import { version } from '../compose/version.ts'
 
 const cwd = mkdtempSync(join(tmpdir(), 'weir-cli-'))
 after(() => rmSync(cwd, { recursive: true }))

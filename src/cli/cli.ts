@@ -3,7 +3,7 @@ import type { CommandIo } from './command.ts'
 import { commands } from './commands.ts'
 import { exitCode } from './exit-code.ts'
 import { commandHelp, overview } from './help.ts'
-import { version } from './version.ts'
+import { version } from '../compose/version.ts'
 
 /** Runs a command line (without the program's name); resolves with the exit code. */
 export async function cli(args: readonly string[], io: CommandIo): Promise<number> {

@@ -7,7 +7,7 @@ import type { IngestGate } from '../ingest/gate.ts'
 import { reportLedger } from '../process/ledger-report.ts'
 import { decodeCursor } from '../query/cursor.ts'
 import { intervalUs } from '../query/interval.ts'
-import type { Core } from './node.ts'
+import type { Core } from './core.ts'
 import { version } from './version.ts'
 
 /** What the HTTP house gets of a node. */

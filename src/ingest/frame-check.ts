@@ -1,6 +1,6 @@
 import type { Batch } from '../model/batch.ts'
 import { deviceIdProblem, nameProblem } from '../model/names.ts'
-import type { Rejection, RejectReason } from '../model/rejection.ts'
+import type { Rejection } from '../model/rejection.ts'
 import type { SeriesTable } from '../model/series-table.ts'
 import { MAX_TIME_US } from '../model/time.ts'
 import type { DevicePolicy, IngestLimits } from './limits.ts'
@@ -19,57 +19,58 @@ export interface FrameCheckContext {
  */
 export function checkFrame(batch: Batch, context: FrameCheckContext): Rejection[] {
   const points = batch.timestamps.length
-  const { maxPointsPerRequest } = context.limits
-  const whole = (
-    index: number,
-    field: string,
-    detail: string,
-    reason: RejectReason,
-  ): Rejection[] => [{ index, field, detail, reason, points: Math.max(1, points) }]
-  if (points > maxPointsPerRequest) {
-    const detail = `has more than ${maxPointsPerRequest} points (ingest.maxPointsPerRequest)`
-    return whole(0, '', detail, 'limit')
-  }
-  const names = checkNames(batch, context)
-  if (names !== undefined) return whole(names.index, names.field, names.detail, names.reason)
-  const { timestamps, values, texts } = batch
-  const latestUs = Math.min(MAX_TIME_US, (context.nowMs + context.limits.maxFutureMs) * 1000)
-  for (let i = 0; i < points; i++) {
-    const time = timestamps[i]
-    if (!(time >= 0 && time <= latestUs && Math.floor(time) === time)) {
-      if (time > latestUs) {
-        return whole(
-          i,
-          'timestamps',
-          'is too far ahead of the clock (ingest.maxFutureMs)',
-          'future_time',
-        )
-      }
-      return whole(i, 'timestamps', 'is not an integer of microseconds since 1970', 'invalid_time')
-    }
-    const value = values[i]
-    if (value - value !== 0 && (texts?.[i] === undefined || value === value)) {
-      return whole(i, 'values', 'is not finite', 'invalid_value')
-    }
-    if (texts?.[i] !== undefined && value === value) {
-      return whole(i, 'values', 'must be NaN where the point is text', 'invalid_value')
-    }
-  }
-  return checkTexts(batch, context.limits, whole)
+  const problem = frameProblem(batch, context)
+  return problem === undefined ? [] : [{ ...problem, points: Math.max(1, points) }]
 }
 
-type Whole = (index: number, field: string, detail: string, reason: RejectReason) => Rejection[]
+function frameProblem(batch: Batch, context: FrameCheckContext): Problem | undefined {
+  const { maxPointsPerRequest } = context.limits
+  if (batch.timestamps.length > maxPointsPerRequest) {
+    const detail = `has more than ${maxPointsPerRequest} points (ingest.maxPointsPerRequest)`
+    return { index: 0, field: '', detail, reason: 'limit' }
+  }
+  return checkNames(batch, context) ?? checkPoints(batch, context) ?? checkTexts(batch, context)
+}
 
-function checkTexts({ texts }: Batch, limits: IngestLimits, whole: Whole): Rejection[] {
-  if (texts === undefined) return []
+function checkPoints(batch: Batch, { limits, nowMs }: FrameCheckContext): Problem | undefined {
+  const { timestamps, values, texts } = batch
+  const latestUs = Math.min(MAX_TIME_US, (nowMs + limits.maxFutureMs) * 1000)
+  for (let i = 0; i < timestamps.length; i++) {
+    const time = timestamps[i]
+    if (!(time >= 0 && time <= latestUs && Math.floor(time) === time)) {
+      return timeProblem(i, time > latestUs)
+    }
+    const value = values[i]
+    if (value - value === 0 && texts === undefined) continue
+    const isText = texts?.[i] !== undefined
+    if (isText !== Number.isNaN(value) || Math.abs(value) === Infinity) {
+      const detail = isText ? 'must be NaN where the point is text' : 'is not finite'
+      return { index: i, field: 'values', detail, reason: 'invalid_value' }
+    }
+  }
+  return undefined
+}
+
+function timeProblem(index: number, isFuture: boolean): Problem {
+  const field = 'timestamps'
+  if (isFuture) {
+    const detail = 'is too far ahead of the clock (ingest.maxFutureMs)'
+    return { index, field, detail, reason: 'future_time' }
+  }
+  const detail = 'is not an integer of microseconds since 1970'
+  return { index, field, detail, reason: 'invalid_time' }
+}
+
+function checkTexts({ texts }: Batch, { limits }: FrameCheckContext): Problem | undefined {
+  if (texts === undefined) return undefined
   for (let i = 0; i < texts.length; i++) {
     const text = texts[i]
     if (text !== undefined && Buffer.byteLength(text) > limits.maxTextBytes) {
       const detail = `is longer than ${limits.maxTextBytes} bytes (ingest.maxTextBytes)`
-      return whole(i, 'texts', detail, 'too_long')
+      return { index: i, field: 'texts', detail, reason: 'too_long' }
     }
   }
-  return []
+  return undefined
 }
 
 type Problem = Omit<Rejection, 'points'>

@@ -176,10 +176,10 @@ export class IngestGate {
     this.#appending = true
     while (this.#waiters.length > 0) {
       const waiters = this.#waiters
-      const entries = this.#seal()
       this.#waiters = []
       try {
-        await this.#options.log.append(entries)
+        // Within the try: what cannot be encoded fails its requests, not the process.
+        await this.#options.log.append(this.#seal())
         for (const { door, outcome, resolve } of waiters) {
           this.#options.ledger.settle(door, outcome.accepted)
           resolve(outcome)

@@ -310,9 +310,19 @@ export class PointSink {
     }
   }
 
-  reject(field: string, detail: string, reason: RejectReason, points = 1): void {
+  /** Refuses one point, or an item of which nobody knows how many points it was to be. */
+  reject(field: string, detail: string, reason: RejectReason): void {
+    this.rejectPoints(1, { field, detail, reason })
+  }
+
+  /** Tells the client something about the item that costs no point, such as a stray field. */
+  remark(field: string, detail: string, reason: RejectReason): void {
+    this.rejectPoints(0, { field, detail, reason })
+  }
+
+  rejectPoints(points: number, refusal: Pick<Rejection, 'field' | 'detail' | 'reason'>): void {
     if (this.#rejections.length < MAX_LISTED_REJECTIONS) {
-      this.#rejections.push({ index: this.index, field, detail, reason, points })
+      this.#rejections.push({ index: this.index, ...refusal, points })
     } else this.#unlisted += points
   }
 }

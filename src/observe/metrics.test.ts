@@ -36,8 +36,9 @@ test('counters are what the parts count, however often they are scraped', async 
 
 test('a request is in the histogram of its route and in the counter', async () => {
   const metrics = attached()
-  metrics.observeRequest('GET', '/x/:id', 200, 0.004)
-  metrics.observeRequest('GET', '/x/:id', 200, 0.2)
+  const request = { method: 'GET', route: '/x/:id', status: 200 }
+  metrics.observeRequest(request, 0.004)
+  metrics.observeRequest(request, 0.2)
   const text = await metrics.text()
   const labels = 'method="GET",route="/x/:id",status="200"'
   for (const line of [

@@ -23,6 +23,12 @@ export interface MetricSources {
   }>
 }
 
+export interface AnsweredRequest {
+  readonly method: string
+  readonly route: string
+  readonly status: number
+}
+
 /** Every metric of Weir, with the names of the API's contract. One registry a node. */
 export class Metrics {
   readonly #registry = new Registry()
@@ -46,7 +52,7 @@ export class Metrics {
   }
 
   /** `route` is the pattern, never the path: device ids are not labels. */
-  observeRequest(method: string, route: string, status: number, seconds: number): void {
+  observeRequest({ method, route, status }: AnsweredRequest, seconds: number): void {
     const key = `${method} ${route} ${status}`
     let cell = this.#requestCells.get(key)
     if (cell === undefined) {
@@ -75,22 +81,24 @@ export class Metrics {
   /** Says where the values come from that other parts count; called once by the composition. */
   attach(sources: MetricSources): void {
     this.#attachCounters(sources)
-    this.#gauge('mqtt_connected_clients', 'MQTT clients connected now', [], gauge => {
+    this.#gauge(named('mqtt_connected_clients', 'MQTT clients connected now'), gauge => {
       gauge.set(sources.mqtt().clients)
     })
-    this.#gauge('log_lag_points', 'Points in the log that a group has not taken', ['group'], g => {
-      for (const [group, points] of sources.lagPoints()) g.set({ group }, points)
+    const lag = named('log_lag_points', 'Points in the log that a group has not taken', 'group')
+    this.#gauge(lag, gauge => {
+      for (const [group, points] of sources.lagPoints()) gauge.set({ group }, points)
     })
-    this.#gauge('weir_devices', 'Registered devices by status', ['status'], gauge => {
+    this.#gauge(named('weir_devices', 'Registered devices by status', 'status'), gauge => {
       for (const [status, count] of Object.entries(sources.devices())) gauge.set({ status }, count)
     })
-    this.#gauge('weir_store_points', 'Points written to the store by state', ['state'], async g => {
+    const points = named('weir_store_points', 'Points written to the store by state', 'state')
+    this.#gauge(points, async gauge => {
       const { stored, duplicate, unsettled } = await sources.store()
-      g.set({ state: 'stored' }, stored)
-      g.set({ state: 'duplicate' }, duplicate)
-      g.set({ state: 'unsettled' }, unsettled)
+      gauge.set({ state: 'stored' }, stored)
+      gauge.set({ state: 'duplicate' }, duplicate)
+      gauge.set({ state: 'unsettled' }, unsettled)
     })
-    this.#gauge('weir_store_bytes', 'Bytes of the store by place', ['place'], async gauge => {
+    this.#gauge(named('weir_store_bytes', 'Bytes of the store by place', 'place'), async gauge => {
       const { diskBytes, memoryBytes } = await sources.store()
       gauge.set({ place: 'disk' }, diskBytes)
       gauge.set({ place: 'memory' }, memoryBytes)
@@ -103,32 +111,33 @@ export class Metrics {
   }
 
   #attachCounters(sources: MetricSources): void {
-    this.#counter('telemetry_points_total', 'Points by door', ['door', 'outcome'], counter => {
+    const points = named('telemetry_points_total', 'Points by door', 'door', 'outcome')
+    this.#counter(points, counter => {
       for (const [door, { accepted, rejected }] of sources.doors()) {
         counter.inc({ door, outcome: 'accepted' }, accepted)
         counter.inc({ door, outcome: 'rejected' }, rejected)
       }
     })
-    this.#counter('mqtt_messages_total', 'MQTT messages by kind', ['kind'], counter => {
+    this.#counter(named('mqtt_messages_total', 'MQTT messages by kind', 'kind'), counter => {
       for (const [kind, count] of sources.mqtt().messages) counter.inc({ kind }, count)
     })
-    this.#counter('cache_requests_total', 'Look-ups in the cache', [], counter => {
+    this.#counter(named('cache_requests_total', 'Look-ups in the cache'), counter => {
       counter.inc(sources.cache().requests)
     })
-    this.#counter('cache_hits_total', 'Look-ups that the cache answered', [], counter => {
+    this.#counter(named('cache_hits_total', 'Look-ups that the cache answered'), counter => {
       counter.inc(sources.cache().hits)
     })
-    const names = ['method', 'route', 'status']
-    this.#counter('http_requests_total', 'HTTP requests by route', names, counter => {
+    const labels = ['method', 'route', 'status']
+    this.#counter(named('http_requests_total', 'HTTP requests by route', ...labels), counter => {
       for (const { labels, count } of this.#requestCells.values()) counter.inc(labels, count)
     })
   }
 
   /** A counter that is read at each scrape from the part that counts. */
-  #counter(name: string, help: string, labels: string[], read: (counter: Counter) => void): void {
-    const options = { name, help, labelNames: labels, registers: [this.#registry] }
+  #counter(name: MetricName, read: (counter: Counter) => void): void {
     new Counter({
-      ...options,
+      ...name,
+      registers: [this.#registry],
       collect() {
         this.reset()
         read(this)
@@ -136,21 +145,23 @@ export class Metrics {
     })
   }
 
-  #gauge(
-    name: string,
-    help: string,
-    labelNames: string[],
-    collect: (gauge: Gauge) => void | Promise<void>,
-  ): void {
-    const registers = [this.#registry]
+  #gauge(name: MetricName, collect: (gauge: Gauge) => void | Promise<void>): void {
     new Gauge({
-      name,
-      help,
-      labelNames,
-      registers,
+      ...name,
+      registers: [this.#registry],
       collect() {
         return collect(this)
       },
     })
   }
+}
+
+interface MetricName {
+  readonly name: string
+  readonly help: string
+  readonly labelNames: string[]
+}
+
+function named(name: string, help: string, ...labelNames: string[]): MetricName {
+  return { name, help, labelNames }
 }

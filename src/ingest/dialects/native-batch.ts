@@ -24,7 +24,7 @@ export function decodeTelemetryBatch(body: Buffer, sink: PointSink): void {
     const fields = columnar ? COLUMN_FIELDS : ROW_FIELDS
     for (const field in json) {
       if (!fields.has(field)) {
-        sink.reject(field, 'is not a field of a batch', 'unknown_field', 0)
+        sink.remark(field, 'is not a field of a batch', 'unknown_field')
       }
     }
     if (columnar) decodeColumns(json, device, sink)
@@ -40,7 +40,7 @@ function decodeRows(rows: unknown, device: DeviceEntry, sink: PointSink): void {
     sink.reject('data', 'must be an array of rows {timestamp, …metrics}', 'malformed')
     return
   }
-  if (rows.length === 0) sink.reject('data', 'the array is empty', 'malformed', 0)
+  if (rows.length === 0) sink.remark('data', 'the array is empty', 'malformed')
   for (let i = 0; i < rows.length; i++) {
     sink.index = i
     const row: unknown = rows[i]
@@ -71,7 +71,7 @@ function decodeColumns(json: Record<string, unknown>, device: DeviceEntry, sink:
     sink.reject('metrics', 'must be an object of arrays', 'malformed')
     return
   }
-  if (timestamps.length === 0) sink.reject('timestamps', 'the array is empty', 'malformed', 0)
+  if (timestamps.length === 0) sink.remark('timestamps', 'the array is empty', 'malformed')
   const times = decodeTimes(timestamps, sink)
   let empty = true
   for (const name in metrics) {
@@ -82,7 +82,8 @@ function decodeColumns(json: Record<string, unknown>, device: DeviceEntry, sink:
       const detail = Array.isArray(column)
         ? `has ${column.length} values for ${times.length} timestamps`
         : 'must be an array of values'
-      sink.reject(`metrics.${name}`, detail, 'malformed', Math.max(1, times.length))
+      const refusal = { field: `metrics.${name}`, detail, reason: 'malformed' } as const
+      sink.rejectPoints(Math.max(1, times.length), refusal)
     } else sink.column(device, name, { times, values: column })
   }
   if (empty) sink.reject('metrics', 'has no metrics', 'malformed')

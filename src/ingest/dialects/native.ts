@@ -14,7 +14,7 @@ export function decodeTelemetry(body: Buffer, sink: PointSink): void {
       decodeMessage(json, sink)
       return
     }
-    if (json.length === 0) sink.reject('', 'the array is empty', 'malformed', 0)
+    if (json.length === 0) sink.remark('', 'the array is empty', 'malformed')
     for (let i = 0; i < json.length; i++) {
       sink.index = i
       decodeMessage(json[i], sink)
@@ -35,7 +35,7 @@ export function decodeTelemetryLines(body: Buffer, sink: PointSink): void {
     sink.index = line
     decodeLine(text, sink)
   }
-  if (line === 0) sink.reject('', 'the body is empty', 'malformed', 0)
+  if (line === 0) sink.remark('', 'the body is empty', 'malformed')
 }
 
 function decodeLine(text: string, sink: PointSink): void {
@@ -55,7 +55,7 @@ function decodeMessage(message: unknown, sink: PointSink): void {
   }
   for (const field in message) {
     if (field !== 'device_id' && field !== 'timestamp' && field !== 'data') {
-      sink.reject(field, 'is not a field of a message; metrics go in data', 'unknown_field', 0)
+      sink.remark(field, 'is not a field of a message; metrics go in data', 'unknown_field')
     }
   }
   const device = sink.device(message.device_id)

@@ -1,0 +1,164 @@
+import { mkdirSync } from 'node:fs'
+import type { Config } from '../config/schema.ts'
+import { Ledger } from '../ingest/ledger.ts'
+import { LiveHub } from '../live/live-hub.ts'
+import { SeriesTable } from '../model/series-table.ts'
+import type { Logger } from '../observe/logger.ts'
+import { measuredLog } from '../observe/measured-log.ts'
+import { measuredStore } from '../observe/measured-store.ts'
+import { Metrics } from '../observe/metrics.ts'
+import type { Cache } from '../ports/cache.ts'
+import type { Catalog } from '../ports/catalog.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Log } from '../ports/log.ts'
+import type { Store } from '../ports/store.ts'
+import { LatestTable } from '../process/latest.ts'
+import { Writer } from '../process/writer.ts'
+import { CachedQueries } from '../query/cached-queries.ts'
+import { Queries } from '../query/queries.ts'
+import { Registry } from '../registry/registry.ts'
+import { caches, catalogs, logs, stores } from './engines.ts'
+import { watchReadiness } from './readiness.ts'
+
+export interface CoreOptions {
+  readonly logger: Logger
+  readonly clock: Clock
+  /** Something failed for good: the node is to be stopped. */
+  readonly onFailure: (error: unknown) => void
+}
+
+/** Everything between the doors and the disk. */
+export type Core = Awaited<ReturnType<typeof openCore>>
+
+/** How long what devices cause may stay in memory before the catalog has it. */
+const REGISTRY_FLUSH_INTERVAL_MS = 1000
+
+/** Opens the engines, restores what is kept in memory, and replays what the store lacks. */
+export async function openCore(config: Config, options: CoreOptions) {
+  const { logger, clock, onFailure } = options
+  const metrics = new Metrics()
+  const { log, store, catalog, cache } = await openEngines(config, { clock, metrics })
+  const table = new SeriesTable()
+  const registry = await openRegistry(config, { catalog, table, clock, logger })
+  const latest = await restoreLatest(store, table, registry)
+  const live = openLive(config, registry)
+  const writer = new Writer({
+    log,
+    store,
+    clock,
+    consumers: [
+      entry => latest.update(entry.batch),
+      (entry, arrivalMs) => registry.see(entry.batch, arrivalMs),
+      entry => live.publish(entry),
+    ],
+    maxPendingBytes: config.ingest.maxPendingBytes,
+    onFailure,
+    onFresh: metrics.observeFresh,
+  })
+  const readiness = watchReadiness({ log, store, clock })
+  const close = async (): Promise<void> => {
+    readiness.stop()
+    await writer.close()
+    await store.close()
+    await log.close()
+    await registry.close()
+    await catalog.close()
+    await cache.close()
+  }
+  const ledger = new Ledger(log.status().pointsAppended)
+  const { queryTtlMs } = config.cache
+  const queries = new CachedQueries({ queries: new Queries(store), cache, ttlMs: queryTtlMs })
+  try {
+    await writer.start()
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return {
+    ...{ log, store, table, registry, latest, live, ledger, writer, queries, readiness },
+    ...{ metrics, clock, logger, close },
+  }
+}
+
+interface Engines {
+  readonly log: Log
+  readonly store: Store
+  readonly catalog: Catalog
+  readonly cache: Cache
+}
+
+async function openEngines(
+  config: Config,
+  { clock, metrics }: { clock: Clock; metrics: Metrics },
+): Promise<Engines> {
+  mkdirSync(config.data, { recursive: true })
+  const context = { config, clock }
+  const opening = [
+    logs[config.log.engine](context),
+    stores[config.store.engine](context),
+    catalogs[config.catalog.engine](context),
+    caches[config.cache.engine](context),
+  ] as const
+  try {
+    const [log, store, catalog, cache] = await Promise.all(opening)
+    return {
+      log: measuredLog(log, metrics.observeAppend),
+      store: measuredStore(store, {
+        onWrite: metrics.observeWrite,
+        onQuery: metrics.observeQuery,
+      }),
+      catalog,
+      cache,
+    }
+  } catch (error) {
+    const opened = await Promise.allSettled(opening)
+    for (const engine of opened) if (engine.status === 'fulfilled') await engine.value.close()
+    throw error
+  }
+}
+
+interface RegistryParts {
+  readonly catalog: Catalog
+  readonly table: SeriesTable
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+function openRegistry(config: Config, parts: RegistryParts): Promise<Registry> {
+  const { logger, ...rest } = parts
+  return Registry.open({
+    ...rest,
+    ...config.devices,
+    defaultTenant: config.ingest.tenant,
+    autoCreate: config.ingest.autoCreateDevices,
+    flushIntervalMs: REGISTRY_FLUSH_INTERVAL_MS,
+    maxDevices: config.ingest.maxDevices,
+    onError: error => logger.warn({ err: error }, 'the catalog failed; it is tried again'),
+  })
+}
+
+/** The newest points that the store has; what only the log has comes with the replay. */
+async function restoreLatest(
+  store: Store,
+  table: SeriesTable,
+  registry: Registry,
+): Promise<LatestTable> {
+  const latest = new LatestTable(table)
+  for await (const columns of store.latest()) {
+    latest.restore(columns)
+    const { tenants, devices, timestamps } = columns
+    for (let i = 0; i < devices.length; i++) {
+      registry.adopt(tenants[i], devices[i], timestamps[i] / 1000)
+    }
+  }
+  return latest
+}
+
+function openLive(config: Config, registry: Registry): LiveHub {
+  const live = new LiveHub(config.live)
+  registry.onStatusChange(({ tenant, id, from, to, atMs }) => {
+    const timestamp = new Date(atMs).toISOString()
+    live.announce('status', tenant, { device_id: id, from, status: to, timestamp })
+  })
+  return live
+}

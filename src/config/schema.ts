@@ -116,7 +116,7 @@ export const configSchema = section('The configuration of a Weir node.', {
   ingest: section('What the doors accept.', {
     tenant: text('default', 'Tenant of requests that name none.'),
     maxBodyBytes: bytes(64 * MB, 'Largest request body as sent.'),
-    maxDecompressedBytes: bytes(256 * MB, 'Largest gzip body once unpacked.'),
+    maxDecompressedBytes: bytes(128 * MB, 'Largest gzip body once unpacked.'),
     maxPointsPerRequest: count(1_000_000, 'Points in one request.'),
     maxDepth: count(8, 'Levels of nested objects in one message.'),
     maxPendingBytes: bytes(64 * MB, 'Bytes accepted but not durable yet; past it: 503 or no read.'),

@@ -99,6 +99,11 @@ export class PointSink {
     return this.#builder.points - this.#mark
   }
 
+  /** Points of the body that is being decoded. */
+  get #itemPoints(): number {
+    return this.#builder.points - this.#itemMark
+  }
+
   /** What of this request is accepted so far, for dialects that answer with the stored record. */
   visitAccepted(visit: PointVisitor): void {
     this.#builder.visit(this.#mark, visit)
@@ -124,7 +129,7 @@ export class PointSink {
   /** Whether so many points at that time are within the bounds. */
   takes(timeUs: number, points: number): boolean {
     const { maxPointsPerRequest } = this.#context.limits
-    return timeUs <= this.#latestUs && this.accepted + points <= maxPointsPerRequest
+    return timeUs <= this.#latestUs && this.#itemPoints + points <= maxPointsPerRequest
   }
 
   /** One point of a known series that has passed every check (`admits`, `takes`, finite). */
@@ -150,8 +155,11 @@ export class PointSink {
     return undefined
   }
 
-  /** Microseconds of a client's time, the arrival when there is none, or NaN when it was refused. */
-  time(value: unknown, field = 'timestamp'): number {
+  /**
+   * Microseconds of a client's time, the arrival when there is none, or NaN when it was refused,
+   * and with it the `points` that were to have it.
+   */
+  time(value: unknown, field = 'timestamp', points = 1): number {
     if (value === undefined || value === null) return this.arrivalUs
     let time = NaN
     if (typeof value === 'number') time = timeFromNumber(value)
@@ -162,11 +170,13 @@ export class PointSink {
       return time
     }
     if (time > this.#latestUs) {
-      const shown = time > 8.64e18 ? String(time) : isoFromTime(time)
-      const detail = `${shown} is more than ${this.#context.limits.maxFutureMs} ms ahead of the clock (ingest.maxFutureMs)`
-      this.reject(field, detail, 'future_time')
+      const shown = time > MAX_TIME_US ? String(value) : isoFromTime(time)
+      const bound = `${this.#context.limits.maxFutureMs} ms ahead of the clock`
+      const detail = `${shown} is more than ${bound} (ingest.maxFutureMs)`
+      this.rejectPoints(points, { field, detail, reason: 'future_time' })
     } else {
-      this.reject(field, 'is not an ISO 8601 time or a number of s, ms, µs or ns', 'invalid_time')
+      const detail = 'is not an ISO 8601 time or a number of s, ms, µs or ns'
+      this.rejectPoints(points, { field, detail, reason: 'invalid_time' })
     }
     return NaN
   }
@@ -267,7 +277,7 @@ export class PointSink {
         return -1
       }
     }
-    if (this.accepted >= limits.maxPointsPerRequest) {
+    if (this.#itemPoints >= limits.maxPointsPerRequest) {
       const detail = `the request has more than ${limits.maxPointsPerRequest} points (ingest.maxPointsPerRequest)`
       this.reject(path(field, name), detail, 'limit')
       return -1
@@ -285,7 +295,7 @@ export class PointSink {
 
   /**
    * One metric's column of a device: a value for each time, NaN in `times` marking rows that are
-   * refused already. Numbers of a known series are appended without a look-up each.
+   * refused and counted already. Numbers of a known series are appended without a look-up each.
    */
   column(
     device: DeviceEntry,
@@ -293,15 +303,14 @@ export class PointSink {
     { times, values }: { times: Float64Array; values: readonly unknown[] },
   ): void {
     this.#device = device
-    const room = this.#context.limits.maxPointsPerRequest - this.accepted
+    const room = this.#context.limits.maxPointsPerRequest - this.#itemPoints
     const series = device.series.get(name) ?? -1
     for (let i = 0; i < times.length; i++) {
       const timeUs = times[i]
       const value = values[i]
       this.index = i
-      if (timeUs !== timeUs) {
-        this.reject(`metrics.${name}`, 'its timestamp was refused', 'invalid_time')
-      } else if (series >= 0 && i < room && typeof value === 'number' && isPlain(value)) {
+      if (timeUs !== timeUs) continue
+      if (series >= 0 && i < room && typeof value === 'number' && isPlain(value)) {
         this.#builder.addNumber(series, timeUs, value)
       } else {
         this.#timeUs = timeUs

@@ -77,7 +77,7 @@ export function newProductFields(input: ProductInput): ProductFields {
     refuse('price', 'must be a number of 0 or more')
   }
   refuse('attributes', attributesProblem(attributes))
-  refuse('expectedIntervalMs', intervalProblem(expectedIntervalMs))
+  refuse('expected_interval_ms', intervalProblem(expectedIntervalMs))
   return { id, name, price, attributes, expectedIntervalMs }
 }
 
@@ -88,7 +88,7 @@ function checked(fields: DeviceFields): DeviceFields {
     refuse(field, typeof value === 'string' ? nameProblem(value) : 'must be a string')
   }
   refuse('attributes', attributesProblem(fields.attributes))
-  refuse('expectedIntervalMs', intervalProblem(fields.expectedIntervalMs))
+  refuse('expected_interval_ms', intervalProblem(fields.expectedIntervalMs))
   return fields
 }
 

@@ -275,7 +275,7 @@ test('input that cannot be is refused by field', async () => {
   await assert.rejects(create({ name: 5 }), refused(/^name /))
   await assert.rejects(create({ attributes: [1] }), refused(/^attributes /))
   await assert.rejects(create({ attributes: { a: 'x'.repeat(70_000) } }), refused(/^attributes /))
-  await assert.rejects(create({ expectedIntervalMs: 0 }), refused(/^expectedIntervalMs /))
+  await assert.rejects(create({ expectedIntervalMs: 0 }), refused(/^expected_interval_ms /))
   const deep = JSON.parse('{"a":'.repeat(9000) + '1' + '}'.repeat(9000)) as Record<string, unknown>
   await assert.rejects(create({ attributes: deep }), refused(/^attributes /))
   await assert.rejects(registry.update(TENANT, 'a', { attributes: deep }), refused(/^attributes /))

@@ -72,7 +72,7 @@ function decodeColumns(json: Record<string, unknown>, device: DeviceEntry, sink:
     return
   }
   if (timestamps.length === 0) sink.remark('timestamps', 'the array is empty', 'malformed')
-  const times = decodeTimes(timestamps, sink)
+  const times = decodeTimes(timestamps, Object.keys(metrics).length, sink)
   let empty = true
   for (const name in metrics) {
     empty = false
@@ -89,16 +89,18 @@ function decodeColumns(json: Record<string, unknown>, device: DeviceEntry, sink:
   if (empty) sink.reject('metrics', 'has no metrics', 'malformed')
 }
 
-/** NaN where the time was refused; that row's values are refused with it. */
-function decodeTimes(timestamps: readonly unknown[], sink: PointSink): Float64Array {
+/** NaN where the time was refused, with the row's points, one a column. */
+function decodeTimes(
+  timestamps: readonly unknown[],
+  columns: number,
+  sink: PointSink,
+): Float64Array {
   const times = new Float64Array(timestamps.length)
   for (let i = 0; i < times.length; i++) {
     sink.index = i
     const value = timestamps[i]
-    if (value === null) {
-      sink.reject('timestamps', 'must not be null', 'invalid_time')
-      times[i] = NaN
-    } else times[i] = sink.time(value, 'timestamps')
+    // Among columns there is no row that could be without a time.
+    times[i] = sink.time(value === null ? 'null' : value, 'timestamps', columns)
   }
   return times
 }

@@ -1,0 +1,177 @@
+import { STATUS_CODES, type IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import Fastify from 'fastify'
+import type {
+  FastifyError,
+  FastifyReply,
+  FastifyRequest,
+  FastifySchema,
+  FastifySchemaCompiler,
+} from 'fastify'
+import Type, { type TSchema } from 'typebox'
+import type { HttpApp } from './app.ts'
+import { takeBodies } from './body.ts'
+import { bodyValidator } from './json-body.ts'
+import type { DocumentedRoute } from './openapi.ts'
+import { encodeProblem, HttpProblem, PROBLEM_TYPE, problemOf } from './problem.ts'
+import { queryValidator } from './query-params.ts'
+import { allowedMethods } from './route-match.ts'
+import { deviceRoutes } from './routes/devices.ts'
+import { fleetRoutes } from './routes/fleet.ts'
+import { latestRoutes } from './routes/latest.ts'
+import { liveRoutes } from './routes/live.ts'
+import { queryRoutes } from './routes/query.ts'
+import { systemRoutes } from './routes/system.ts'
+import { telemetryRoutes } from './routes/telemetry.ts'
+import type { HttpServices } from './services.ts'
+
+const REQUEST_TIMEOUT_MS = 120_000
+const KEEP_ALIVE_MS = 72_000
+/** Device ids have up to 256 bytes, each three characters when percent-encoded. */
+const MAX_PARAM_CHARACTERS = 1024
+
+/**
+ * The HTTP door, not listening yet: the composition calls `listen` and, at a stop, `close`.
+ *
+ * A route file exports `xyzRoutes(app, services)` and declares with each route a `schema` (summary,
+ * tags, params, querystring, body, `response: responses({200: …}, [404])`), from which come the
+ * handler's types, the checks and the OpenAPI document:
+ * - query parameters are checked and converted (`query-params.ts`), unknown ones are refused;
+ * - a `body` is parsed from JSON and checked, unless `config.rawBody` lists media types: then the
+ *   handler gets the unpacked `Buffer` and the schema is documentation only;
+ * - answers are sent as they are (objects by `JSON.stringify`, or text made by hand with its content
+ *   type); `response` is documentation, and the tests hold every answer against it;
+ * - problems are thrown: `HttpProblem`, or a `WeirError` of the parts below.
+ */
+export function createHttpHost(services: HttpServices): HttpApp {
+  let requests = 0
+  const started = services.clock.nowMs().toString(36)
+  const nextId = (): string => `${started}-${(requests++).toString(36)}`
+  const app: HttpApp = Fastify({
+    logger: false,
+    bodyLimit: services.limits.maxBodyBytes,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: MAX_PARAM_CHARACTERS },
+    genReqId: raw => requestId(raw as IncomingMessage) ?? nextId(),
+    clientErrorHandler,
+    frameworkErrors(error, request, reply) {
+      services.observeRequest({ method: request.method, route: 'unmatched', status: 400 }, 0)
+      sendError(services, error, { request, reply })
+    },
+  }) as unknown as HttpApp
+  app.server.maxConnections = services.limits.maxConnections
+  app.decorateRequest('tenant', services.tenant)
+  app.setValidatorCompiler(compileValidator)
+  takeBodies(app, services.limits)
+
+  const routes: DocumentedRoute[] = []
+  app.addHook('onRoute', route => {
+    const methods = [route.method].flat()
+    const { schema = {}, config } = route
+    if (methods.some(method => method !== 'HEAD')) {
+      const head = route.exposeHeadRoute !== false
+      routes.push({ method: methods[0], url: route.url, schema, rawBody: config?.rawBody, head })
+    }
+    route.schema = checkedParts(schema, config)
+    const observe = (_request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
+      const answered = { method: methods[0], route: route.url, status: reply.statusCode }
+      services.observeRequest(answered, reply.elapsedTime / 1000)
+      done()
+    }
+    route.onResponse = [observe]
+  })
+  if (services.logger.isLevelEnabled('debug')) app.addHook('onResponse', logAccess(services))
+  app.setErrorHandler((error: FastifyError, request, reply) =>
+    sendError(services, error, { request, reply }),
+  )
+  app.setNotFoundHandler((request, reply) => {
+    const allowed = allowedMethods(routes, request.url)
+    const problem =
+      allowed.length === 0
+        ? new HttpProblem(404, 'there is nothing at this address; /docs lists what there is')
+        : new HttpProblem(405, `use ${allowed.join(' or ')} here`, {
+            headers: { allow: allowed.join(', ') },
+          })
+    const answered = { method: request.method, route: 'unmatched', status: problem.status }
+    services.observeRequest(answered, reply.elapsedTime / 1000)
+    return sendError(services, problem, { request, reply })
+  })
+
+  telemetryRoutes(app, services)
+  fleetRoutes(app, services)
+  deviceRoutes(app, services)
+  latestRoutes(app, services)
+  queryRoutes(app, services)
+  liveRoutes(app, services)
+  systemRoutes(app, services, routes)
+  return app
+}
+
+/** A client's own id, where it is one that can be logged and sent back. */
+function requestId(raw: IncomingMessage): string | undefined {
+  const given = raw.headers['x-request-id']
+  return typeof given === 'string' && /^[\w.:-]{1,64}$/.test(given) ? given : undefined
+}
+
+/** What of a route's schema is checked at run time; the rest is for the document. */
+function checkedParts(
+  schema: FastifySchema,
+  config: { rawBody?: readonly string[]; anyQuery?: boolean } | undefined,
+): FastifySchema {
+  const checked: FastifySchema = {}
+  if (config?.anyQuery !== true) checked.querystring = schema.querystring ?? Type.Object({})
+  if (schema.body !== undefined && config?.rawBody === undefined) checked.body = schema.body
+  return checked
+}
+
+const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) =>
+  httpPart === 'body' ? bodyValidator(schema) : queryValidator(schema)
+
+interface Exchange {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+}
+
+function sendError(services: HttpServices, error: unknown, { request, reply }: Exchange): void {
+  let problem = problemOf(error)
+  const { id } = request
+  if (problem === undefined) {
+    const { method, url } = request
+    services.logger.error({ err: error, request: id, method, url }, 'request failed')
+    problem = new HttpProblem(500, 'Weir made a mistake; its log says more under this request id')
+  }
+  void reply
+    .code(problem.status)
+    .headers({ ...problem.options.headers, 'x-request-id': id })
+    .header('content-type', PROBLEM_TYPE)
+    .send(encodeProblem(problem, id))
+}
+
+function logAccess({ logger }: HttpServices) {
+  return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
+    const { id, method, url, ip } = request
+    const fields = { request: id, method, url, ip, status: reply.statusCode, ms: reply.elapsedTime }
+    logger.debug(fields, 'request')
+    done()
+  }
+}
+
+const CLIENT_ERRORS: Readonly<Record<string, readonly [status: number, detail: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'the header fields are too large'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'the request took too long to arrive'],
+}
+
+/** What arrived is no HTTP: there is no request to reply to, only the socket. */
+function clientErrorHandler(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const [status, detail] = CLIENT_ERRORS[error.code ?? ''] ?? [400, 'the request is not HTTP/1.1']
+  const problem = new HttpProblem(status, detail)
+  const body = encodeProblem(problem, '-')
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-type: ${PROBLEM_TYPE}`
+  socket.end(`${head}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
+}

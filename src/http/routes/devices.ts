@@ -1,0 +1,176 @@
+import Type from 'typebox'
+import { isoFromTime } from '../../model/time.ts'
+import type { HttpApp } from '../app.ts'
+import { responses } from '../openapi.ts'
+import { notFound } from '../problem.ts'
+import { isoTimeSchema, nullable } from '../schemas.ts'
+import type { DeviceInput, DevicePatch } from '../../registry/device-input.ts'
+import type { DeviceView } from '../../registry/device-list.ts'
+import type { HttpServices } from '../services.ts'
+
+const tags = ['devices']
+const text = nullable(Type.String())
+
+const statusSchema = Type.Enum(['online', 'offline', 'unknown'])
+const attributesSchema = Type.Record(Type.String(), Type.Unknown(), { description: 'Free JSON' })
+
+const deviceSchema = Type.Object(
+  {
+    id: Type.String(),
+    uuid: Type.String({ format: 'uuid' }),
+    name: text,
+    type: text,
+    product: text,
+    site: text,
+    attributes: attributesSchema,
+    expected_interval_ms: nullable(Type.Number()),
+    status: statusSchema,
+    created_at: isoTimeSchema,
+    last_seen: nullable(isoTimeSchema),
+  },
+  { additionalProperties: false },
+)
+
+const interval = Type.Number({ description: 'How often it is expected to send' })
+
+const inputSchema = Type.Object(
+  {
+    id: Type.String(),
+    name: Type.Optional(Type.String()),
+    type: Type.Optional(Type.String()),
+    product: Type.Optional(Type.String()),
+    site: Type.Optional(Type.String()),
+    attributes: Type.Optional(attributesSchema),
+    expected_interval_ms: Type.Optional(interval),
+  },
+  { additionalProperties: false },
+)
+
+const patchSchema = Type.Object(
+  {
+    name: Type.Optional(text),
+    type: Type.Optional(text),
+    product: Type.Optional(text),
+    site: Type.Optional(text),
+    attributes: Type.Optional(nullable(attributesSchema)),
+    expected_interval_ms: Type.Optional(nullable(interval)),
+  },
+  { additionalProperties: false },
+)
+
+const params = Type.Object({ id: Type.String({ description: 'The device, percent-encoded' }) })
+
+/** The registry. */
+export function deviceRoutes(app: HttpApp, services: HttpServices): void {
+  listRoute(app, services)
+  createRoute(app, services)
+  oneDeviceRoutes(app, services)
+}
+
+function listRoute(app: HttpApp, { registry, limits }: HttpServices): void {
+  const schema = {
+    tags,
+    summary: 'List devices',
+    description: 'In order of their ids. All filters given must fit.',
+    querystring: Type.Object({
+      site: Type.Optional(Type.String()),
+      product: Type.Optional(Type.String()),
+      type: Type.Optional(Type.String()),
+      status: Type.Optional(statusSchema),
+      search: Type.Optional(Type.String({ description: 'Part of the id or the name' })),
+      limit: Type.Integer({ minimum: 1, maximum: limits.maxLimit, default: 100 }),
+      cursor: Type.Optional(Type.String({ description: 'next_cursor of the page before' })),
+    }),
+    response: responses(
+      { 200: Type.Object({ data: Type.Array(deviceSchema), next_cursor: text }) },
+      [400],
+    ),
+  }
+  app.get('/api/v1/devices', { schema }, (request, reply) => {
+    const { limit, cursor, ...filter } = request.query
+    const page = registry.list(request.tenant, filter, { limit, after: cursor })
+    void reply.send({ data: page.devices.map(shown), next_cursor: page.next ?? null })
+  })
+}
+
+function createRoute(app: HttpApp, { registry }: HttpServices): void {
+  const schema = {
+    tags,
+    summary: 'Register a device',
+    body: inputSchema,
+    response: responses({ 201: deviceSchema }, [400, 409, 413, 415, 503]),
+  }
+  app.post('/api/v1/devices', { schema }, async (request, reply) => {
+    const { expected_interval_ms, ...rest } = request.body
+    const input: DeviceInput = { ...rest, ...intervalOf(expected_interval_ms) }
+    const device = await registry.create(request.tenant, input)
+    reply.code(201).header('location', `/api/v1/devices/${encodeURIComponent(device.id)}`)
+    return shown(device)
+  })
+}
+
+function oneDeviceRoutes(app: HttpApp, { registry }: HttpServices): void {
+  const url = '/api/v1/devices/:id'
+  const missing = (id: string) => notFound(`there is no device ${JSON.stringify(id)}`)
+
+  const get = {
+    tags,
+    summary: 'One device',
+    params,
+    response: responses({ 200: deviceSchema }, [400, 404]),
+  }
+  app.get(url, { schema: get }, (request, reply) => {
+    const device = registry.get(request.tenant, request.params.id)
+    if (device === undefined) throw missing(request.params.id)
+    void reply.send(shown(device))
+  })
+
+  const patch = {
+    tags,
+    summary: 'Change a device',
+    description: 'A JSON merge patch (RFC 7396): null clears a field, attributes merge.',
+    params,
+    body: patchSchema,
+    response: responses({ 200: deviceSchema }, [400, 404, 413, 415, 503]),
+  }
+  app.patch(url, { schema: patch }, async request => {
+    const { expected_interval_ms, ...rest } = request.body
+    const input: DevicePatch = { ...rest, ...intervalOf(expected_interval_ms) }
+    return shown(await registry.update(request.tenant, request.params.id, input))
+  })
+
+  const remove = {
+    tags,
+    summary: 'Remove a device from the registry',
+    description: 'Its points stay. It is registered again when it sends, where that is allowed.',
+    params,
+    response: responses({ 204: { description: 'It is gone', content: {} } }, [400, 404, 503]),
+  }
+  app.delete(url, { schema: remove }, async (request, reply) => {
+    if (!(await registry.remove(request.tenant, request.params.id))) {
+      throw missing(request.params.id)
+    }
+    return reply.code(204).send()
+  })
+}
+
+function intervalOf<T>(value: T | undefined): { expectedIntervalMs?: T } {
+  return value === undefined ? {} : { expectedIntervalMs: value }
+}
+
+function shown(device: DeviceView): object {
+  const { id, uuid, name, type, product, site, attributes, status } = device
+  return {
+    id,
+    uuid,
+    name: name ?? null,
+    type: type ?? null,
+    product: product ?? null,
+    site: site ?? null,
+    attributes,
+    expected_interval_ms: device.expectedIntervalMs ?? null,
+    status,
+    created_at: isoFromTime(device.createdAtMs * 1000),
+    last_seen: device.lastSeenMs === undefined ? null : isoFromTime(device.lastSeenMs * 1000),
+  }
+}

@@ -1,0 +1,235 @@
+import type { FastifyReply } from 'fastify'
+import Type from 'typebox'
+import { MAX_TIME_US } from '../../model/time.ts'
+import { JSON_TYPE, type HttpApp } from '../app.ts'
+import { encodeIdentity, encodeMetric, encodeRecords, encodeTimes } from '../fleet-record.ts'
+import { ingestJson } from '../ingest-json.ts'
+import { responses } from '../openapi.ts'
+import { HttpProblem, notFound } from '../problem.ts'
+import { timeParameter } from '../query-params.ts'
+import {
+  deviceParamSchema,
+  isoTimeSchema,
+  metricsSchema,
+  nullable,
+  rejectedSchema,
+} from '../schemas.ts'
+import type { HttpServices } from '../services.ts'
+
+const tags = ['fleet benchmark']
+
+const recordSchema = Type.Object(
+  {
+    device_id: Type.String(),
+    device_uuid: nullable(Type.String()),
+    alias: nullable(Type.String({ description: "The device's name" })),
+    device_time: isoTimeSchema,
+    system_time_utc: nullable(Type.String({ format: 'date-time', description: 'Arrival' })),
+    rejected: Type.Optional(rejectedSchema),
+  },
+  { additionalProperties: true, description: 'The metrics stand beside these fields' },
+)
+
+/** The "fleet benchmark API": flat records, one a request, and their newest. */
+export function fleetRoutes(app: HttpApp, services: HttpServices): void {
+  app.get(
+    '/api/health',
+    { schema: healthSchema, config: { anyQuery: true } },
+    (_request, reply) => {
+      reply.header('content-type', JSON_TYPE)
+      void reply.send('{"status":"ok"}')
+    },
+  )
+  recordRoute(app, services)
+  latestRoutes(app, services)
+  historyRoute(app, services)
+  countRoute(app, services)
+  devicesRoute(app, services)
+}
+
+const healthSchema = {
+  tags,
+  summary: 'Whether Weir is alive',
+  response: responses({ 200: Type.Object({ status: Type.Literal('ok') }) }),
+}
+
+function recordRoute(app: HttpApp, services: HttpServices): void {
+  const { gate, registry } = services
+  const { decodeFleetRecord } = services.dialects
+  const schema = {
+    tags,
+    summary: 'Send one record of a device',
+    description:
+      'Any flat object of metrics, with its time, if any, in device_time. The answer is the stored ' +
+      'record; metrics that were refused are listed in rejected.',
+    params: deviceParamSchema,
+    body: metricsSchema,
+    response: responses({ 201: recordSchema }, [400, 413, 415, 503, 507]),
+  }
+  const config = { rawBody: ['application/json'] }
+  app.post('/api/telemetry/:device_id', { schema, config }, (request, reply) => {
+    const id = request.params.device_id
+    const { tenant } = request
+    const body = request.body as unknown as Buffer | undefined
+    request.body = undefined as never
+    let metrics = ''
+    let timeUs = 0
+    let arrivalUs = 0
+    const visit = (metric: string, time: number, value: number | string): void => {
+      metrics += encodeMetric(metric, value)
+      timeUs = time
+    }
+    const done = ingestJson(gate, tenant, {
+      body,
+      decode(bytes, sink) {
+        decodeFleetRecord(bytes, id, sink)
+        arrivalUs = sink.arrivalUs
+        sink.visitAccepted(visit)
+      },
+    })
+    done.then(
+      ({ accepted, rejected }) => {
+        if (accepted === 0) {
+          void reply.send(nothingStored(rejected))
+          return
+        }
+        const times = encodeTimes(timeUs, arrivalUs / 1000)
+        const refused = rejected.length === 0 ? '' : `"rejected":${encodeRejected(rejected)},`
+        const identity = encodeIdentity(id, registry.get(tenant, id))
+        reply.code(201).header('content-type', JSON_TYPE)
+        void reply.send(identity + metrics + refused + times)
+      },
+      (error: unknown) => reply.send(error),
+    )
+  })
+}
+
+type Rejected = Awaited<ReturnType<HttpServices['gate']['ingest']>>['rejected']
+
+function nothingStored(rejected: Rejected): HttpProblem {
+  const [first] = rejected
+  const detail = first === undefined ? 'there are no metrics' : `${first.field} ${first.detail}`
+  return new HttpProblem(400, detail.trimStart(), { errors: rejected })
+}
+
+const encodeRejected = (rejected: Rejected): string =>
+  JSON.stringify(rejected.map(({ index, field, detail }) => ({ index, field, detail })))
+
+function latestRoutes(app: HttpApp, services: HttpServices): void {
+  const { table, newestDevice } = services
+  const response = responses({ 200: recordSchema }, [400, 404])
+  const newest = { tags, summary: 'The newest record of all devices', response }
+  app.get('/api/telemetry/latest', { schema: newest }, (request, reply) => {
+    const device = newestDevice(request.tenant)
+    if (device === undefined) throw notFound('there is no telemetry yet')
+    sendLatest(services, device, reply)
+  })
+  const ofDevice = {
+    tags,
+    summary: 'The newest value of each metric of a device',
+    params: deviceParamSchema,
+    response,
+  }
+  app.get('/api/telemetry/latest/:device_id', { schema: ofDevice }, (request, reply) => {
+    const device = table.findDevice(request.tenant, request.params.device_id)
+    if (device === undefined) throw noTelemetry(request.params.device_id)
+    sendLatest(services, device, reply)
+  })
+}
+
+type TableDevice = NonNullable<ReturnType<HttpServices['newestDevice']>>
+
+function sendLatest(services: HttpServices, device: TableDevice, reply: FastifyReply): void {
+  let metrics = ''
+  let newestUs = -1
+  for (const series of device.series.values()) {
+    const point = services.latest.point(series)
+    if (point === undefined) continue
+    metrics += encodeMetric(point.metric, point.value)
+    if (point.timeUs > newestUs) newestUs = point.timeUs
+  }
+  if (newestUs < 0) throw noTelemetry(device.name)
+  const view = services.registry.get(device.tenant, device.name)
+  reply.header('content-type', JSON_TYPE)
+  const times = encodeTimes(newestUs, view?.lastSeenMs)
+  void reply.send(encodeIdentity(device.name, view) + metrics + times)
+}
+
+const noTelemetry = (id: string): HttpProblem =>
+  notFound(`there is no telemetry of device ${JSON.stringify(id)}`)
+
+function historyRoute(app: HttpApp, services: HttpServices): void {
+  const { clock, limits, table, registry, readSeries } = services
+  const schema = {
+    tags,
+    summary: 'Records of a device, newest first',
+    params: deviceParamSchema,
+    querystring: Type.Object({
+      start_time: Type.Optional(Type.String({ description: 'From this time on' })),
+      end_time: Type.Optional(Type.String({ description: 'Before this time' })),
+      latest_seconds: Type.Optional(
+        Type.Number({ minimum: 0, description: 'Only of the last so many seconds' }),
+      ),
+      limit: Type.Integer({ minimum: 1, maximum: limits.maxLimit, default: limits.defaultLimit }),
+    }),
+    response: responses({ 200: Type.Array(recordSchema) }, [400, 404, 503]),
+  }
+  app.get('/api/telemetry/:device_id', { schema }, async (request, reply) => {
+    const id = request.params.device_id
+    const { start_time, end_time, latest_seconds, limit } = request.query
+    if (table.findDevice(request.tenant, id) === undefined) throw noTelemetry(id)
+    let start = start_time === undefined ? 0 : timeParameter(start_time, 'start_time')
+    const end = end_time === undefined ? MAX_TIME_US : timeParameter(end_time, 'end_time')
+    if (latest_seconds !== undefined) {
+      start = Math.max(start, (clock.nowMs() - latest_seconds * 1000) * 1000)
+    }
+    const series = await readSeries({
+      select: { tenant: request.tenant, devices: [id], metrics: [] },
+      range: { start: Math.ceil(start), end: Math.max(start, end) },
+      limit,
+      order: 'desc',
+    })
+    reply.header('content-type', JSON_TYPE)
+    return encodeRecords(encodeIdentity(id, registry.get(request.tenant, id)), series, limit)
+  })
+}
+
+function countRoute(app: HttpApp, { storeStats }: HttpServices): void {
+  const schema = {
+    tags,
+    summary: 'How many points are stored',
+    response: responses({ 200: Type.Object({ count: Type.Integer() }) }, [400, 503]),
+  }
+  app.get('/api/telemetry/count', { schema }, async () => {
+    const { stored, unsettled } = await storeStats()
+    return { count: stored + unsettled }
+  })
+}
+
+function devicesRoute(app: HttpApp, { registry, limits }: HttpServices): void {
+  const device = Type.Object(
+    {
+      device_id: Type.String(),
+      device_uuid: Type.String(),
+      alias: nullable(Type.String()),
+    },
+    { additionalProperties: false },
+  )
+  const schema = {
+    tags,
+    summary: 'All devices',
+    querystring: Type.Object({
+      limit: Type.Integer({ minimum: 1, maximum: limits.maxLimit, default: limits.maxLimit }),
+    }),
+    response: responses({ 200: Type.Array(device) }, [400]),
+  }
+  app.get('/api/devices', { schema }, (request, reply) => {
+    const { devices } = registry.list(request.tenant, {}, request.query)
+    const out = devices.map(({ id, uuid, name }) => ({
+      device_id: id,
+      device_uuid: uuid,
+      alias: name ?? null,
+    }))
+    void reply.send(out)
+  })
+}

@@ -1,0 +1,95 @@
+import Type from 'typebox'
+import { isoFromTime } from '../../model/time.ts'
+import { JSON_TYPE, type HttpApp } from '../app.ts'
+import { encodeValue } from '../fleet-record.ts'
+import { responses } from '../openapi.ts'
+import { isoTimeSchema, nullable } from '../schemas.ts'
+import type { DeviceFilter, DevicePage, DeviceView } from '../../registry/device-list.ts'
+import type { HttpServices } from '../services.ts'
+
+const answerSchema = Type.Object(
+  {
+    data: Type.Array(
+      Type.Object(
+        {
+          device_id: Type.String(),
+          metric: Type.String(),
+          timestamp: isoTimeSchema,
+          value: Type.Union([Type.Number(), Type.String()]),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+    next_cursor: nullable(Type.String({ description: 'Where the next page begins' })),
+  },
+  { additionalProperties: false },
+)
+
+/** The newest value of every metric, by device time. */
+export function latestRoutes(app: HttpApp, services: HttpServices): void {
+  const { limits } = services
+  const schema = {
+    tags: ['telemetry'],
+    summary: 'The newest value of every metric',
+    description:
+      'Of all devices, of those named, or of those that fit the filters, a page of devices at a time.',
+    querystring: Type.Object({
+      device_id: Type.Optional(Type.Array(Type.String(), { maxItems: limits.maxDevices })),
+      site: Type.Optional(Type.String()),
+      product: Type.Optional(Type.String()),
+      metric: Type.Optional(Type.Array(Type.String())),
+      limit: Type.Integer({
+        minimum: 1,
+        maximum: limits.maxLimit,
+        default: limits.defaultLimit,
+        description: 'Devices of a page; does not bound those named by device_id',
+      }),
+      cursor: Type.Optional(Type.String({ description: 'next_cursor of the page before' })),
+    }),
+    response: responses({ 200: answerSchema }, [400]),
+  }
+  app.get('/api/v1/telemetry/latest', { schema }, (request, reply) => {
+    const { tenant } = request
+    const { device_id, metric, limit, cursor, ...filter } = request.query
+    const page: DevicePage =
+      device_id === undefined
+        ? services.registry.list(tenant, filter, { limit, after: cursor })
+        : { devices: named(services, { tenant, ids: device_id, filter }) }
+    const rows: string[] = []
+    for (const { id } of page.devices) encodeDevice(services, { tenant, id, metric }, rows)
+    const next = page.next === undefined ? 'null' : JSON.stringify(page.next)
+    reply.header('content-type', JSON_TYPE)
+    void reply.send(`{"data":[${rows.join(',')}],"next_cursor":${next}}`)
+  })
+}
+
+/** Those of the devices named that exist and fit, each once. */
+function named(
+  { registry }: HttpServices,
+  { tenant, ids, filter }: { tenant: string; ids: readonly string[]; filter: DeviceFilter },
+): DeviceView[] {
+  const { site, product } = filter
+  const devices: DeviceView[] = []
+  for (const id of new Set(ids)) {
+    const device = registry.get(tenant, id)
+    if (device === undefined || (site !== undefined && device.site !== site)) continue
+    if (product === undefined || device.product === product) devices.push(device)
+  }
+  return devices
+}
+
+interface Wanted {
+  readonly tenant: string
+  readonly id: string
+  readonly metric: readonly string[] | undefined
+}
+
+function encodeDevice(services: HttpServices, wanted: Wanted, rows: string[]): void {
+  const device = services.table.findDevice(wanted.tenant, wanted.id)
+  if (device === undefined) return
+  const name = JSON.stringify(wanted.id)
+  for (const { metric, timeUs, value } of services.latest.device(device, wanted.metric)) {
+    const head = `{"device_id":${name},"metric":${JSON.stringify(metric)}`
+    rows.push(`${head},"timestamp":"${isoFromTime(timeUs)}","value":${encodeValue(value)}}`)
+  }
+}

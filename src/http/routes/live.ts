@@ -1,0 +1,88 @@
+import { PassThrough } from 'node:stream'
+import Type from 'typebox'
+import type { HttpApp } from '../app.ts'
+import { responses } from '../openapi.ts'
+import { HttpProblem } from '../problem.ts'
+import type { HttpServices } from '../services.ts'
+
+const HEARTBEAT_MS = 15_000
+/** What may wait for a reader before it is dropped; it resumes where it was. */
+const MAX_WAITING_BYTES = 1 << 20
+
+const schema = {
+  tags: ['telemetry'],
+  summary: 'Live stream of new points',
+  description:
+    'Server-sent events: `points` with {points: [{device_id, metric, timestamp, value}]}, ' +
+    '`status` with a change of a device between online and offline, and `gap` where a resumed ' +
+    'stream missed more than is kept. Resumes by Last-Event-ID.',
+  querystring: Type.Object({
+    device_id: Type.Optional(Type.Array(Type.String())),
+    metric: Type.Optional(Type.Array(Type.String())),
+    site: Type.Optional(Type.String()),
+    product: Type.Optional(Type.String()),
+    last_event_id: Type.Optional(
+      Type.String({ description: 'For clients that cannot set Last-Event-ID' }),
+    ),
+  }),
+  headers: Type.Object({ 'last-event-id': Type.Optional(Type.String()) }),
+  response: responses({ 200: Type.String({ contentMediaType: 'text/event-stream' }) }, [400, 503]),
+}
+
+/** Server-sent events of new points, as they become durable. */
+export function liveRoutes(app: HttpApp, services: HttpServices): void {
+  const { live, registry, clock } = services
+  const open = new Set<PassThrough>()
+  // A stop does not wait for readers, who would stay for ever: they come back and resume.
+  app.addHook('preClose', done => {
+    for (const stream of open) stream.end()
+    done()
+  })
+  // A HEAD would subscribe, and nobody would be there to end it.
+  app.get('/api/v1/live', { schema, exposeHeadRoute: false }, (request, reply) => {
+    const { tenant, query } = request
+    const { device_id, metric, site, product } = query
+    const devices = device_id === undefined ? undefined : new Set(device_id)
+    const metrics = metric === undefined ? undefined : new Set(metric)
+    const wants = (device: string, name: string): boolean => {
+      if (devices?.has(device) === false || metrics?.has(name) === false) return false
+      if (site === undefined && product === undefined) return true
+      const view = registry.get(tenant, device)
+      return (
+        (site === undefined || view?.site === site) &&
+        (product === undefined || view?.product === product)
+      )
+    }
+    const stream = new PassThrough()
+    stream.write(': weir\nretry: 1000\n\n')
+    const last = request.headers['last-event-id'] ?? query.last_event_id
+    const subscriber = {
+      filter: { tenant, wants },
+      send(events: string) {
+        if (stream.writableEnded || stream.destroyed) return true
+        if (stream.writableLength + stream.readableLength > MAX_WAITING_BYTES) return false
+        stream.write(events)
+        return true
+      },
+      onDropped: () => stream.destroy(),
+    }
+    const end = live.subscribe(subscriber, typeof last === 'string' ? last : undefined)
+    if (end === undefined) {
+      throw new HttpProblem(503, 'there are too many live streams', {
+        limit: 'live.maxSubscribers',
+        headers: { 'retry-after': '5' },
+      })
+    }
+    const stopBeat = clock.every(HEARTBEAT_MS, () => void subscriber.send(': still here\n\n'))
+    open.add(stream)
+    stream.once('close', () => {
+      open.delete(stream)
+      stopBeat()
+      end()
+    })
+    reply.header('content-type', 'text/event-stream; charset=utf-8')
+    reply.header('cache-control', 'no-store')
+    reply.header('x-accel-buffering', 'no')
+    void reply.send(stream)
+  })
+}

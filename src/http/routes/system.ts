@@ -1,0 +1,141 @@
+import type { FastifyReply } from 'fastify'
+import Type from 'typebox'
+import { JSON_TYPE, type HttpApp } from '../app.ts'
+import { openApiDocument, responses, type DocumentedRoute } from '../openapi.ts'
+import { docsPage, landingPage, PAGE_POLICY } from '../pages.ts'
+import type { HttpServices } from '../services.ts'
+
+const tags = ['system']
+const count = Type.Integer({ minimum: 0 })
+const html = (description: string) => ({
+  description,
+  content: { 'text/html': { schema: Type.String() } },
+})
+
+/** Probes, metrics, the ledger and the documentation of the API. */
+export function systemRoutes(
+  app: HttpApp,
+  services: HttpServices,
+  routes: readonly DocumentedRoute[],
+): void {
+  probeRoutes(app, services)
+  ledgerRoute(app, services)
+  documentRoutes(app, services, routes)
+}
+
+function probeRoutes(app: HttpApp, { version, readiness, metricsText }: HttpServices): void {
+  const config = { anyQuery: true }
+  const health = {
+    tags,
+    summary: 'Whether Weir is alive',
+    response: responses({
+      200: Type.Object({ status: Type.Literal('ok'), version: Type.String() }),
+    }),
+  }
+  app.get('/health', { schema: health, config }, (_request, reply) => {
+    void reply.send({ status: 'ok', version })
+  })
+
+  const state = Type.Object({
+    status: Type.Enum(['ready', 'unready']),
+    reasons: Type.Array(Type.String()),
+  })
+  const ready = {
+    tags,
+    summary: 'Whether Weir accepts points',
+    response: responses({
+      200: state,
+      503: { description: 'Not now', content: { 'application/json': { schema: state } } },
+    }),
+  }
+  app.get('/ready', { schema: ready, config }, (_request, reply) => {
+    const { ready: isReady, reasons } = readiness()
+    void reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ready' : 'unready', reasons })
+  })
+
+  const metrics = {
+    tags,
+    summary: 'Metrics in the Prometheus text format',
+    response: responses({
+      200: { content: { 'text/plain': { schema: Type.String() } } },
+    }),
+  }
+  app.get('/metrics', { schema: metrics, config }, async (_request, reply) => {
+    reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8')
+    return metricsText()
+  })
+}
+
+function ledgerRoute(app: HttpApp, { ledger }: HttpServices): void {
+  const schema = {
+    tags,
+    summary: 'Where every point went',
+    description: 'received = stored + duplicate + rejected + dead_lettered + in_flight, in points.',
+    response: responses(
+      {
+        200: Type.Object(
+          {
+            received: count,
+            stored: count,
+            duplicate: count,
+            rejected: count,
+            rejected_by_reason: Type.Record(Type.String(), count),
+            dead_lettered: count,
+            in_flight: Type.Integer(),
+            in_flight_at: Type.Record(Type.String(), Type.Integer(), {
+              description: 'Where the points in flight are',
+            }),
+            imbalance: Type.Integer({
+              description: 'What is left of the equation; not 0: points were lost or counted twice',
+            }),
+          },
+          { additionalProperties: false },
+        ),
+      },
+      [400, 503],
+    ),
+  }
+  app.get('/api/v1/ledger', { schema }, () => ledger())
+}
+
+function documentRoutes(
+  app: HttpApp,
+  { version }: HttpServices,
+  routes: readonly DocumentedRoute[],
+): void {
+  const groups = [
+    { name: 'telemetry', description: 'Points in and out' },
+    { name: 'queries', description: 'History: raw points, buckets, charts' },
+    { name: 'devices', description: 'What is known of each device' },
+    { name: 'system', description: 'Probes, metrics, the ledger' },
+    { name: 'fleet benchmark', description: 'Flat records, as k6 scripts of fleets send them' },
+  ]
+  let document: string | undefined
+  const openapi = {
+    tags,
+    summary: 'This document',
+    response: responses({ 200: Type.Object({ openapi: Type.String() }) }),
+  }
+  app.get('/openapi.json', { schema: openapi, config: { anyQuery: true } }, (_request, reply) => {
+    document ??= JSON.stringify(openApiDocument(routes, { version, tags: groups }))
+    reply.header('content-type', JSON_TYPE)
+    void reply.send(document)
+  })
+
+  const page = (summary: string) => ({ tags, summary, response: responses({ 200: html(summary) }) })
+  const config = { anyQuery: true }
+  app.get('/docs', { schema: page('The API as a page'), config }, (_request, reply) => {
+    sendPage(reply, docsPage())
+  })
+  app.get('/', { schema: page('The landing page'), config }, (_request, reply) => {
+    sendPage(reply, landingPage(version))
+  })
+}
+
+function sendPage(reply: FastifyReply, page: string): void {
+  reply.headers({
+    'content-type': 'text/html; charset=utf-8',
+    'content-security-policy': PAGE_POLICY,
+  })
+  void reply.send(page)
+}

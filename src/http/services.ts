@@ -1,0 +1,90 @@
+import type { decodeFleetRecord } from '../ingest/dialects/fleet.ts'
+import type { decodeTelemetryBatch } from '../ingest/dialects/native-batch.ts'
+import type { decodeTelemetry, decodeTelemetryLines } from '../ingest/dialects/native.ts'
+import type { IngestGate } from '../ingest/gate.ts'
+import type { DeviceEntry, SeriesTable } from '../model/series-table.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { RawRead, SeriesPoints, StoreStats } from '../ports/store.ts'
+import type { LiveHub } from '../live/live-hub.ts'
+import type { LatestTable } from '../process/latest.ts'
+import type { LedgerReport } from '../process/ledger-report.ts'
+import type { decodeCursor } from '../query/cursor.ts'
+import type { intervalUs } from '../query/interval.ts'
+import type { QueryService } from '../query/cached-queries.ts'
+import type { Registry } from '../registry/registry.ts'
+
+/**
+ * Everything that the composition hands to the HTTP house. Routes reach the stages and engines
+ * through this alone; fakes of it are what the route tests run on.
+ */
+export interface HttpServices {
+  /** Weir's version, for the OpenAPI document and the landing page. */
+  readonly version: string
+  /** The tenant of a request that brings no key. */
+  readonly tenant: string
+  readonly clock: Clock
+  readonly logger: HttpLogger
+  readonly limits: HttpLimits
+  readonly gate: Pick<IngestGate, 'ingest' | 'ingestFrame'>
+  readonly dialects: {
+    readonly decodeTelemetry: typeof decodeTelemetry
+    readonly decodeTelemetryLines: typeof decodeTelemetryLines
+    readonly decodeTelemetryBatch: typeof decodeTelemetryBatch
+    readonly decodeFleetRecord: typeof decodeFleetRecord
+  }
+  readonly registry: Pick<Registry, 'get' | 'list' | 'create' | 'update' | 'remove'>
+  readonly table: Pick<SeriesTable, 'findDevice' | 'devicesOf'>
+  readonly latest: Pick<LatestTable, 'device' | 'point'>
+  /** The device of the tenant's newest point by device time; asked often, so it is kept, not sought. */
+  readonly newestDevice: (tenant: string) => DeviceEntry | undefined
+  /** `store.read`, for the dialects; errors are the store's. */
+  readonly readSeries: (read: RawRead) => Promise<SeriesPoints[]>
+  readonly storeStats: () => Promise<Pick<StoreStats, 'stored' | 'unsettled' | 'duplicate'>>
+  readonly queries: QueryService
+  readonly intervalUs: typeof intervalUs
+  readonly decodeCursor: typeof decodeCursor
+  readonly live: Pick<LiveHub, 'subscribe'>
+  readonly ledger: () => Promise<LedgerReport>
+  /** Called for each `/ready`: cheap, and never throws. */
+  readonly readiness: () => Readiness
+  /** The Prometheus text format. */
+  readonly metricsText: () => Promise<string>
+  /** Called once a response, with the route's pattern (`unmatched` where there is none). */
+  readonly observeRequest: (request: AnsweredRequest, seconds: number) => void
+}
+
+export interface AnsweredRequest {
+  readonly method: string
+  readonly route: string
+  readonly status: number
+}
+
+/** What of pino is used. */
+export interface HttpLogger {
+  isLevelEnabled(level: string): boolean
+  debug(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+/** By their configuration paths, which errors name. */
+export interface HttpLimits {
+  /** `http.maxConnections` */
+  readonly maxConnections: number
+  /** `ingest.maxBodyBytes`: a body as sent. */
+  readonly maxBodyBytes: number
+  /** `ingest.maxDecompressedBytes`: a gzip body once unpacked. */
+  readonly maxDecompressedBytes: number
+  /** `http.maxBufferedBytes`: bodies being received or unpacked, over all requests. */
+  readonly maxBufferedBytes: number
+  /** `query.defaultLimit`, `query.maxLimit`, `query.maxDevices`. */
+  readonly defaultLimit: number
+  readonly maxLimit: number
+  readonly maxDevices: number
+}
+
+export interface Readiness {
+  readonly ready: boolean
+  /** Why not, each a sentence for people; empty when ready. */
+  readonly reasons: readonly string[]
+}

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import {
+  cellNumber,
+  cellTime,
+  csvLayout,
+  RecordingError,
+  sniffDelimiter,
+  splitCsvLine,
+} from './csv.ts'
+
+describe('reading CSV', () => {
+  it('finds the delimiter that splits the header', () => {
+    assert.equal(sniffDelimiter('time,a,b'), ',')
+    assert.equal(sniffDelimiter('time;a, in bar;b'), ';')
+    assert.equal(sniffDelimiter('time\ta\tb'), '\t')
+    assert.equal(sniffDelimiter('"a;b",time,c'), ',')
+  })
+
+  it('splits quoted cells and keeps what is quoted', () => {
+    assert.deepEqual(splitCsvLine('1, "a ""b"", c" ,3', ','), ['1', 'a "b", c', '3'])
+    assert.deepEqual(splitCsvLine('a;;', ';'), ['a', '', ''])
+  })
+
+  it('takes only finite numbers as numbers', () => {
+    assert.equal(cellNumber('-1.5e3'), -1500)
+    for (const cell of ['', 'NaN', 'Infinity', 'on', '1,5'])
+      assert.ok(Number.isNaN(cellNumber(cell)))
+  })
+
+  it('reads times without a zone as UTC, and numbers by their magnitude', () => {
+    const time = Date.UTC(2020, 2, 9, 10, 14, 33) * 1000
+    assert.equal(cellTime('2020-03-09 10:14:33'), time)
+    assert.equal(cellTime('2020-03-09T12:14:33.000001+02:00'), time + 1)
+    assert.equal(cellTime(String(time / 1e6)), time)
+    assert.equal(cellTime(String(time / 1000)), time)
+    assert.ok(Number.isNaN(cellTime('yesterday')))
+  })
+
+  it('takes every column of numbers as a metric, by its exact name', () => {
+    const header = '\uFEFFdatetime;Volume Flow RateRMS;state;empty;anomaly'
+    const rows = ['2020-03-09 10:14:33;32.0;on;;0.0', '2020-03-09 10:14:34;;off;;1.0']
+    const layout = csvLayout(header, rows, {})
+    assert.equal(layout.timeColumn, 0)
+    assert.deepEqual(
+      layout.metricColumns.map(column => layout.header[column]),
+      ['Volume Flow RateRMS', 'anomaly'],
+    )
+  })
+
+  it('takes the first column of times where none is called like one, and no small numbers', () => {
+    const layout = csvLayout(
+      'row,value,when,other',
+      ['1,2.5,2020-03-09,4', '2,2.6,2020-03-10,5'],
+      {},
+    )
+    assert.equal(layout.timeColumn, 2)
+    assert.deepEqual(layout.metricColumns, [0, 1, 3])
+    assert.equal(csvLayout('a,b', ['7,1583748873', '8,1583748874'], {}).timeColumn, 1)
+  })
+
+  it('takes the columns that are named', () => {
+    const choice = { timeColumn: 'at', deviceColumn: 'device' }
+    const layout = csvLayout('time,at,device,v', ['2020-01-01,2021-01-01,7,1'], choice)
+    assert.deepEqual([layout.timeColumn, layout.deviceColumn], [1, 2])
+    assert.deepEqual(layout.metricColumns, [3])
+  })
+
+  it('says what is wrong with a file that cannot be replayed', () => {
+    const file = (header: string, row: string, choice = {}) => ({ header, row, choice })
+    const wrong: [RegExp, ReturnType<typeof file>][] = [
+      [/no column holds times/, file('a,b', '1,2')],
+      [/no column holds numbers/, file('time,b', '2020-01-01,x')],
+      [/two columns are called "b"/, file('time,b,b', '2020-01-01,1,2')],
+      [
+        /no column is called "when"; there are: time, b/,
+        file('time,b', '2020-01-01,1', { timeColumn: 'when' }),
+      ],
+    ]
+    for (const [message, { header, row, choice }] of wrong) {
+      assert.throws(
+        () => csvLayout(header, [row], choice),
+        (error: unknown) => error instanceof RecordingError && message.test(error.message),
+      )
+    }
+  })
+})

@@ -19,7 +19,7 @@ export function banner({ http, mqtt, data, startMs }: BannerFacts): string {
   return [
     `Weir ${version} is ready (${Math.round(startMs)} ms)`,
     '',
-    `  API    ${base}`,
+    `  Watch  ${base}`,
     `  Docs   ${base}/docs`,
     ...broker,
     `  Data   ${data}`,

@@ -1,4 +1,5 @@
 import { docsScript } from './docs-script.ts'
+import { landingScript } from './landing-script.ts'
 
 const STYLE = `
 :root{color-scheme:light dark;--ink:#16222c;--dim:#5b6b78;--line:#d9e1e7;--paper:#fff;--soft:#f4f7f9;--flow:#0b6e99}
@@ -17,7 +18,12 @@ summary:focus-visible{outline:2px solid var(--flow)}
 table{border-collapse:collapse;width:100%;margin:.3rem 0 .8rem}
 td,th{text-align:left;vertical-align:top;padding:.25rem .6rem .25rem 0;border-bottom:1px solid var(--line)}
 th{font-weight:600;color:var(--dim);font-size:.85rem}
-ul{padding-left:1.2rem}input{font:inherit;padding:.4rem .6rem;width:100%;border:1px solid var(--line);border-radius:6px;background:var(--soft);color:inherit}
+ul{padding-left:1.2rem}
+.figures{display:flex;gap:1rem;flex-wrap:wrap;margin:1.2rem 0}
+.figures div{flex:1;min-width:10rem;background:var(--soft);border:1px solid var(--line);border-radius:6px;padding:.7rem .9rem}
+.figures b{display:block;font-size:1.6rem;font-variant-numeric:tabular-nums}.figures span{color:var(--dim);font-size:.9rem}
+.spark{fill:none;stroke:var(--flow);stroke-width:1.5}
+input{font:inherit;padding:.4rem .6rem;width:100%;border:1px solid var(--line);border-radius:6px;background:var(--soft);color:inherit}
 `
 
 /** The pages bring everything along: no other host is asked for anything. */
@@ -50,25 +56,24 @@ export function landingPage(version: string): string {
     ['/metrics', 'Metrics'],
     ['/ready', 'Readiness'],
   ]
-  const items = links.map(([href, text]) => `<li><a href="${href}">${text}</a></li>`).join('\n')
+  const items = links.map(([href, text]) => `<a href="${href}">${text}</a>`).join(' · ')
   return page(
     'Weir',
     `<h1>Weir</h1>
 <p class="dim">An IoT telemetry platform that measures itself. Version ${version}.</p>
-<ul>
-${items}
-</ul>
+<p>${items}</p>
+<div class="figures">
+<div><b id="rate">–</b><span>points a second · <span id="state">connecting …</span></span></div>
+<div><b id="stored">–</b><span>points kept</span></div>
+<div><b id="ledger">–</b><span>ledger</span></div>
+</div>
+<table hidden><thead><tr><th>Device</th><th>Metric</th><th>Newest</th><th>Time (UTC)</th><th></th></tr></thead>
+<tbody id="points"></tbody></table>
 <h2>Send a point</h2>
 <pre id="send"></pre>
 <h2>Read it back</h2>
 <pre id="read"></pre>
-<script>
-const url = location.origin + '/api/v1/telemetry'
-const body = JSON.stringify({ device_id: 'pump-1', data: { temperature: 21.5 } })
-document.getElementById('send').textContent =
-  "curl -H 'content-type: application/json' -d '" + body + "' " + url
-document.getElementById('read').textContent = "curl '" + url + "/latest?device_id=pump-1'"
-</script>`,
+<script>${landingScript}</script>`,
   )
 }
 

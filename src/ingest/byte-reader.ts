@@ -5,22 +5,42 @@ const QUOTE = 34
 const BACKSLASH = 92
 const POINT = 46
 
+/** Bytes to compare with, four at a time. */
+export interface FixedBytes {
+  readonly length: number
+  /** Little-endian. */
+  readonly words: Int32Array
+  /** The up to three bytes behind them. */
+  readonly rest: Uint8Array
+}
+
+export function fixedBytes(bytes: Uint8Array): FixedBytes {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const words = new Int32Array(bytes.length >> 2)
+  for (let i = 0; i < words.length; i++) words[i] = view.getInt32(4 * i, true)
+  return { length: bytes.length, words, rest: Uint8Array.from(bytes.subarray(4 * words.length)) }
+}
+
 /**
  * Reads JSON tokens straight from bytes, without making strings or objects. It reads what is
  * plain (ASCII strings without escapes, numbers of up to 15 digits) and says so when a token is
  * not: the caller then leaves the body to `JSON.parse`, which knows everything and explains errors.
  */
 export class ByteReader {
-  bytes: Uint8Array = new Uint8Array(0)
+  // Always a Buffer: where two kinds of arrays come by, every access has to tell them apart.
+  bytes: Buffer = Buffer.alloc(0)
   at = 0
   /** The string read last: its bytes are [from, to). */
   from = 0
   to = 0
   /** The number read last. */
   value = 0
+  /** Four bytes at a time. */
+  #view: DataView = new DataView(new ArrayBuffer(0))
 
-  open(bytes: Uint8Array): void {
+  open(bytes: Buffer): void {
     this.bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.at = 0
   }
 
@@ -48,12 +68,17 @@ export class ByteReader {
   }
 
   /** Takes exactly these bytes if they come next. */
-  takeBytes(expected: Uint8Array): boolean {
-    const { bytes, at } = this
-    const { length } = expected
-    if (at + length > bytes.length) return false
-    for (let i = 0; i < length; i++) if (bytes[at + i] !== expected[i]) return false
-    this.at = at + length
+  takeBytes(expected: FixedBytes): boolean {
+    const { words, rest, length } = expected
+    const from = this.at
+    if (from + length > this.bytes.length) return false
+    const view = this.#view
+    let at = from
+    for (let i = 0; i < words.length; i++, at += 4) {
+      if (view.getInt32(at, true) !== words[i]) return false
+    }
+    for (let i = 0; i < rest.length; i++, at++) if (this.bytes[at] !== rest[i]) return false
+    this.at = at
     return true
   }
 
@@ -82,15 +107,23 @@ export class ByteReader {
     return true
   }
 
+  /** Whether the string read last is the `length` bytes of `other` at `at`. */
+  isBytes(other: Buffer, at: number, length: number): boolean {
+    const { from, bytes } = this
+    if (this.to - from !== length) return false
+    for (let i = 0; i < length; i++) if (bytes[from + i] !== other[at + i]) return false
+    return true
+  }
+
   /** A hash of the string read last: of its length, its first four and its last eight bytes. */
   hash(): number {
-    const { bytes, from, to } = this
-    let hash = to - from
-    const head = Math.min(to, from + 4)
-    for (let i = from; i < head; i++) hash = Math.imul(hash ^ bytes[i], 0x01000193)
-    for (let i = Math.max(head, to - 8); i < to; i++) {
-      hash = Math.imul(hash ^ bytes[i], 0x01000193)
-    }
+    const { from, to } = this
+    const length = to - from
+    if (length < 4) return this.bytes[from] * 31 + this.bytes[to - 1] * 7 + length
+    const view = this.#view
+    let hash = Math.imul(view.getInt32(from, true) ^ length, 0x9e3779b1)
+    hash = Math.imul(hash ^ view.getInt32(to - 4, true), 0x85ebca6b)
+    if (length >= 8) hash = Math.imul(hash ^ view.getInt32(to - 8, true), 0xc2b2ae35)
     return hash ^ (hash >>> 15)
   }
 

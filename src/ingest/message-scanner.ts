@@ -23,6 +23,7 @@ const LEARN_AFTER_MISSES = 8
 export class MessageScanner implements BodyScanner {
   readonly #reader = new ByteReader()
   readonly #times = new TimeReader()
+  readonly #table: SeriesTable
   readonly #names: NameCache
   readonly #recorder = new ShapeRecorder()
   readonly #series = new Uint32Array(MAX_METRICS)
@@ -36,11 +37,12 @@ export class MessageScanner implements BodyScanner {
   #misses = LEARN_AFTER_MISSES
 
   constructor(table: SeriesTable) {
+    this.#table = table
     this.#names = new NameCache(table)
   }
 
   /** `{device_id, timestamp?, data: {…}}` or an array of it. */
-  scanMessages(body: Uint8Array, sink: PointSink): boolean {
+  scanMessages(body: Buffer, sink: PointSink): boolean {
     const reader = this.#reader
     reader.open(body)
     const array = reader.take(OPEN_ARRAY)
@@ -53,7 +55,7 @@ export class MessageScanner implements BodyScanner {
   }
 
   /** A flat object of one device's metrics, with the time in the field `timeField`. */
-  scanRecord(body: Uint8Array, sink: PointSink, { device, timeField }: RecordTarget): boolean {
+  scanRecord(body: Buffer, sink: PointSink, { device, timeField }: RecordTarget): boolean {
     const reader = this.#reader
     reader.open(body)
     reader.peek()
@@ -82,7 +84,7 @@ export class MessageScanner implements BodyScanner {
 
   #match(shape: MessageShape, known: DeviceEntry | undefined, sink: PointSink): boolean {
     const reader = this.#reader
-    const { fixed, slots, metrics } = shape
+    const { fixed, slots } = shape
     let device = known
     this.#metrics = 0
     this.#timeUs = sink.arrivalUs
@@ -98,7 +100,7 @@ export class MessageScanner implements BodyScanner {
         if (!this.#slotTime(shape.quotedTime)) return false
       } else {
         if (device === undefined || !this.#value()) return false
-        const series = this.#names.series(device, metrics[i], i)
+        const series = shape.series(device, this.#metrics, this.#table)
         if (series < 0) return false
         this.#series[this.#metrics] = series
         this.#values[this.#metrics++] = reader.value
@@ -158,13 +160,12 @@ export class MessageScanner implements BodyScanner {
         timed = true
         continue
       }
-      const metric = reader.text()
-      const series = device.series.get(metric)
+      const series = device.series.get(reader.text())
       if (series === undefined || !reader.take(COLON)) return false
       reader.peek()
       const from = reader.at
       if (!this.#value() || !this.#add(series)) return false
-      this.#recorder.metric(metric, from, reader.at)
+      this.#recorder.metric(this.#table.metricIdOf(series), from, reader.at)
     } while (reader.take(COMMA))
     return reader.take(CLOSE_OBJECT)
   }

@@ -1,3 +1,6 @@
+import type { DeviceEntry, SeriesTable } from '../model/series-table.ts'
+import { fixedBytes, type FixedBytes } from './byte-reader.ts'
+
 /** What stands in a slot of a message, between its fixed parts. */
 export const SLOT_DEVICE = 0
 export const SLOT_TIME = 1
@@ -9,13 +12,47 @@ export const SLOT_METRIC = 2
  * only the slots replaces parsing. A message that matches is JSON, because the one it was taken
  * from was, and the slots hold tokens of the same kind.
  */
-export interface MessageShape {
+export class MessageShape {
   /** The bytes before each slot, and after the last: one more than slots. */
-  readonly fixed: readonly Uint8Array[]
+  readonly fixed: readonly FixedBytes[]
   readonly slots: readonly number[]
-  /** Per slot: the metric's name; empty for other slots. */
-  readonly metrics: readonly string[]
   /** Whether the time is a string. */
+  readonly quotedTime: boolean
+  /** The metrics in order, by their ids in the series table. */
+  readonly #metrics: readonly number[]
+  /** Per device and metric: series + 1; 0 where it was not asked for yet. A device is one run. */
+  #series = new Uint32Array(0)
+
+  constructor(parts: ShapeParts) {
+    this.fixed = parts.fixed
+    this.slots = parts.slots
+    this.quotedTime = parts.quotedTime
+    this.#metrics = parts.metrics
+  }
+
+  /** The device's series of the shape's metric at `place`; -1 when there is none yet. */
+  series(device: DeviceEntry, place: number, table: SeriesTable): number {
+    const metrics = this.#metrics
+    const at = device.id * metrics.length + place
+    if (at >= this.#series.length) this.#grow(at)
+    const known = this.#series[at]
+    if (known > 0) return known - 1
+    const series = device.series.get(table.metricName(metrics[place])) ?? -1
+    this.#series[at] = series + 1
+    return series
+  }
+
+  #grow(at: number): void {
+    const larger = new Uint32Array(2 * at + 64)
+    larger.set(this.#series)
+    this.#series = larger
+  }
+}
+
+interface ShapeParts {
+  readonly fixed: readonly FixedBytes[]
+  readonly slots: readonly number[]
+  readonly metrics: readonly number[]
   readonly quotedTime: boolean
 }
 
@@ -24,7 +61,7 @@ export class ShapeRecorder {
   #begin = 0
   #bounds: number[] = []
   #slots: number[] = []
-  #metrics: string[] = []
+  #metrics: number[] = []
   #quotedTime = false
 
   open(at: number): void {
@@ -37,13 +74,12 @@ export class ShapeRecorder {
 
   slot(kind: number, from: number, to: number): void {
     this.#slots.push(kind)
-    this.#metrics.push('')
     this.#bounds.push(from, to)
   }
 
-  metric(name: string, from: number, to: number): void {
+  metric(id: number, from: number, to: number): void {
     this.slot(SLOT_METRIC, from, to)
-    this.#metrics[this.#metrics.length - 1] = name
+    this.#metrics.push(id)
   }
 
   time(quoted: boolean, from: number, to: number): void {
@@ -52,14 +88,14 @@ export class ShapeRecorder {
   }
 
   close(bytes: Uint8Array, end: number): MessageShape {
-    const fixed: Uint8Array[] = []
+    const fixed: FixedBytes[] = []
     let from = this.#begin
     for (let i = 0; i < this.#bounds.length; i += 2) {
-      fixed.push(Uint8Array.from(bytes.subarray(from, this.#bounds[i])))
+      fixed.push(fixedBytes(bytes.subarray(from, this.#bounds[i])))
       from = this.#bounds[i + 1]
     }
-    fixed.push(Uint8Array.from(bytes.subarray(from, end)))
+    fixed.push(fixedBytes(bytes.subarray(from, end)))
     const quotedTime = this.#quotedTime
-    return { fixed, slots: this.#slots, metrics: this.#metrics, quotedTime }
+    return new MessageShape({ fixed, slots: this.#slots, metrics: this.#metrics, quotedTime })
   }
 }

@@ -8,8 +8,8 @@ import type { DevicePolicy, IngestLimits } from './limits.ts'
 
 /** The fast way of plain bodies; false: not plain, decode it anew (see `MessageScanner`). */
 export interface BodyScanner {
-  scanMessages(body: Uint8Array, sink: PointSink): boolean
-  scanRecord(body: Uint8Array, sink: PointSink, target: RecordTarget): boolean
+  scanMessages(body: Buffer, sink: PointSink): boolean
+  scanRecord(body: Buffer, sink: PointSink, target: RecordTarget): boolean
 }
 
 /** Whose metrics a flat record holds, and which of its fields is the time. */

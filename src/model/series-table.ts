@@ -25,7 +25,7 @@ export class SeriesTable {
   readonly #seriesDevice: DeviceEntry[] = []
   readonly #seriesMetric: string[] = []
   readonly #seriesMetricId: number[] = []
-  #metrics = 0
+  readonly #metricNames: string[] = []
   /** The dense ids of batches that were built in this process, which need no lookup. */
   readonly #resolved = new WeakMap<Batch, Uint32Array>()
 
@@ -38,7 +38,7 @@ export class SeriesTable {
   }
 
   get metricCount(): number {
-    return this.#metrics
+    return this.#metricNames.length
   }
 
   deviceAt(id: number): DeviceEntry {
@@ -56,6 +56,10 @@ export class SeriesTable {
   /** A dense id of (tenant, metric). */
   metricIdOf(series: number): number {
     return this.#seriesMetricId[series]
+  }
+
+  metricName(metricId: number): string {
+    return this.#metricNames[metricId]
   }
 
   findDevice(tenant: string, name: string): DeviceEntry | undefined {
@@ -84,7 +88,7 @@ export class SeriesTable {
     const { metrics } = this.#tenant(device.tenant)
     let metricId = metrics.get(metric)
     if (metricId === undefined) {
-      metricId = this.#metrics++
+      metricId = this.#metricNames.push(metric) - 1
       metrics.set(metric, metricId)
     }
     const id = this.#seriesDevice.length

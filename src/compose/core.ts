@@ -53,6 +53,10 @@ export async function openCore(config: Config, options: CoreOptions) {
     ],
     maxPendingBytes: config.ingest.maxPendingBytes,
     onFailure,
+    onDeadLetter: (entries, error) => {
+      const positions = entries.map(({ position }) => position)
+      logger.error({ err: error, positions }, 'entries of the log can never be stored')
+    },
     onFresh: metrics.observeFresh,
   })
   const readiness = watchReadiness({ log, store, clock })

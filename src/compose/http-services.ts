@@ -35,7 +35,7 @@ export function httpServices(config: Config, core: Core & { gate: IngestGate }):
     ledger: () =>
       reportLedger({
         doors: () => ledger.counts(),
-        writerPending: () => writer.pendingPoints,
+        writer: () => writer,
         storeStats: () => store.stats(),
       }),
     readiness: () => readiness.now(),

@@ -89,8 +89,11 @@ export interface StoreStats {
  * writing a batch again changes nothing.
  *
  * Called from the doors' thread; implementations keep their work off it. Reads are exact under
- * duplicates and disorder. Errors are `WeirError`s: `retryable` (try again: the runner does,
- * with backoff; disk full has the code `disk_full`), `overloaded`, `closed`.
+ * duplicates and disorder; series without points in range are left out of answers.
+ *
+ * Errors are `WeirError`s: `retryable` (try again; disk full has the code `disk_full`), `rejected`
+ * (a range, interval or aggregate that makes no sense), `closed` (every call after `close`, or
+ * after the store has failed for good).
  */
 export interface Store {
   /**
@@ -100,6 +103,8 @@ export interface Store {
   /**
    * Takes entries in log order. Called by the writer, without waiting for earlier calls; resolves
    * when the points are queryable. Entries at positions that are already covered change nothing.
+   * Rejects with `rejected` when an entry can never be stored; its position counts as taken, and
+   * the caller puts its points among the dead letters.
    */
   write(entries: readonly LogEntry[]): Promise<void>
   /** The first position of each log partition that is not durably in the store. */
@@ -110,6 +115,7 @@ export interface Store {
   flush(): Promise<void>
   read(request: RawRead): Promise<SeriesPoints[]>
   buckets(request: BucketRead): Promise<SeriesBuckets[]>
+  /** Text points are left out. */
   downsample(request: DownsampleRead): Promise<SeriesPoints[]>
   /** The newest point of every series that is durably in the store, in chunks; for start-up. */
   latest(): AsyncIterable<LatestColumns>

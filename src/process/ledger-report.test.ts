@@ -17,7 +17,7 @@ const rejected = new Map<RejectReason, number>([
 test('the ledger balances when every point is somewhere', async () => {
   const report = await reportLedger({
     doors: () => ({ received: 100, rejected, pending: 7 }),
-    writerPending: () => 8,
+    writer: () => ({ pendingPoints: 8, deadLettered: 0 }),
     storeStats: () => Promise.resolve(stats(60, 10, 10)),
   })
   assert.equal(report.imbalance, 0)
@@ -29,7 +29,7 @@ test('the ledger balances when every point is somewhere', async () => {
 test('a point that got lost between the parts shows as imbalance', async () => {
   const report = await reportLedger({
     doors: () => ({ received: 100, rejected: new Map(), pending: 0 }),
-    writerPending: () => 0,
+    writer: () => ({ pendingPoints: 0, deadLettered: 0 }),
     storeStats: () => Promise.resolve(stats(99, 0, 0)),
   })
   assert.equal(report.imbalance, 1)
@@ -39,7 +39,7 @@ test('the doors and the writer are read when the store has answered', async () =
   let pending = 5
   const report = await reportLedger({
     doors: () => ({ received: 10, rejected: new Map(), pending: 0 }),
-    writerPending: () => pending,
+    writer: () => ({ pendingPoints: pending, deadLettered: 0 }),
     storeStats: async () => {
       await Promise.resolve()
       pending = 0

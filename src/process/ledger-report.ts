@@ -29,7 +29,7 @@ export interface LedgerSources {
     readonly rejected: ReadonlyMap<RejectReason, number>
     readonly pending: number
   }
-  readonly writerPending: () => number
+  readonly writer: () => { readonly pendingPoints: number; readonly deadLettered: number }
   readonly storeStats: () => Promise<StoreStats>
 }
 
@@ -40,11 +40,12 @@ export interface LedgerSources {
 export async function reportLedger(sources: LedgerSources): Promise<LedgerReport> {
   const store = await sources.storeStats()
   const doors = sources.doors()
+  const { pendingPoints, deadLettered } = sources.writer()
   let rejected = 0
   for (const points of doors.rejected.values()) rejected += points
   const at = {
     log: doors.pending,
-    writer: sources.writerPending(),
+    writer: pendingPoints,
     unsettled: store.unsettled,
   }
   const inFlight = at.log + at.writer + at.unsettled
@@ -54,9 +55,9 @@ export async function reportLedger(sources: LedgerSources): Promise<LedgerReport
     duplicate: store.duplicate,
     rejected,
     rejected_by_reason: Object.fromEntries(doors.rejected),
-    dead_lettered: 0,
+    dead_lettered: deadLettered,
     in_flight: inFlight,
     in_flight_at: at,
-    imbalance: doors.received - store.stored - store.duplicate - rejected - inFlight,
+    imbalance: doors.received - store.stored - store.duplicate - rejected - deadLettered - inFlight,
   }
 }

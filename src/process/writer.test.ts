@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Batch } from '../model/batch.ts'
 import type { Clock } from '../ports/clock.ts'
+import { WeirError } from '../ports/errors.ts'
 import type { Log, LogEntry, LogPosition, SubscribeOptions } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
 import { Writer, type WriterOptions } from './writer.ts'
@@ -28,6 +29,7 @@ function harness(options: Partial<WriterOptions> = {}) {
   const writes: { entries: readonly LogEntry[]; done: PromiseWithResolvers<void> }[] = []
   const committed: (readonly LogPosition[])[] = []
   const failures: unknown[] = []
+  const dead: unknown[] = []
   const seen: [offset: number, arrivalMs: number][] = []
   let subscribed: SubscribeOptions | undefined
   let onCommit: ((positions: readonly LogPosition[]) => void) | undefined
@@ -58,10 +60,11 @@ function harness(options: Partial<WriterOptions> = {}) {
     consumers: [({ position }, arrivalMs) => seen.push([position.offset, arrivalMs])],
     maxPendingBytes: 250,
     onFailure: error => failures.push(error),
+    onDeadLetter: (_entries, error) => dead.push(error),
     ...options,
   })
   return {
-    ...{ writer, writes, committed, failures, seen, caughtUp },
+    ...{ writer, writes, committed, failures, dead, seen, caughtUp },
     subscribed: () => subscribed!,
     storeCommits: (positions: readonly LogPosition[]) => onCommit?.(positions),
   }
@@ -117,4 +120,18 @@ test('a store that fails for good is reported and fails what waits', async () =>
   writes[0].done.reject(error)
   await assert.rejects(held as Promise<void>, error)
   assert.deepEqual(failures, [error])
+})
+
+test('entries that can never be stored are dead letters, and others go on', async () => {
+  const { writer, subscribed, writes, failures, dead, caughtUp } = harness()
+  caughtUp.resolve()
+  await writer.start()
+  subscribed().deliver([entry(1)])
+  const error = new WeirError('rejected', 'no such time')
+  writes[0].done.reject(error)
+  await writer.close()
+  assert.deepEqual(dead, [error])
+  assert.equal(writer.deadLettered, 1)
+  assert.equal(writer.pendingPoints, 0)
+  assert.deepEqual(failures, [])
 })

@@ -1,5 +1,6 @@
 import { pointCount, type Batch } from '../model/batch.ts'
 import type { Clock } from '../ports/clock.ts'
+import { WeirError } from '../ports/errors.ts'
 import type { Log, LogEntry, Subscription } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
 
@@ -21,6 +22,8 @@ export interface WriterOptions {
   readonly maxPendingBytes: number
   /** The store refused for good; nothing more can be acknowledged. */
   readonly onFailure: (error: unknown) => void
+  /** The store can never take these entries; they are counted, and others go on. */
+  readonly onDeadLetter: (entries: readonly LogEntry[], error: WeirError) => void
   /** Seconds from hand-over until the store had the points, for each delivery. */
   readonly onFresh?: (seconds: number) => void
 }
@@ -36,6 +39,7 @@ export class Writer {
   #replaying = true
   #pendingPoints = 0
   #pendingBytes = 0
+  #deadLettered = 0
   #failed: unknown
   #drained: (() => void)[] = []
 
@@ -48,8 +52,9 @@ export class Writer {
     return this.#pendingPoints
   }
 
-  get pendingBytes(): number {
-    return this.#pendingBytes
+  /** Points of entries that the store can never take. */
+  get deadLettered(): number {
+    return this.#deadLettered
   }
 
   /** Replays what the store lacks and goes live; resolves when it has caught up. */
@@ -88,19 +93,23 @@ export class Writer {
     this.#pendingPoints += points
     this.#pendingBytes += bytes
     const begun = performance.now()
-    store.write(entries).then(
-      () => {
-        this.#pendingPoints -= points
-        this.#pendingBytes -= bytes
-        this.#options.onFresh?.((performance.now() - begun) / 1000)
-        this.#wake()
-      },
-      (error: unknown) => {
-        this.#failed = error
-        this.#options.onFailure(error)
-        this.#wake()
-      },
-    )
+    const taken = (): void => {
+      this.#pendingPoints -= points
+      this.#pendingBytes -= bytes
+      this.#options.onFresh?.((performance.now() - begun) / 1000)
+      this.#wake()
+    }
+    store.write(entries).then(taken, (error: unknown) => {
+      if (error instanceof WeirError && error.kind === 'rejected') {
+        this.#deadLettered += points
+        this.#options.onDeadLetter(entries, error)
+        taken()
+        return
+      }
+      this.#failed = error
+      this.#options.onFailure(error)
+      this.#wake()
+    })
     return this.#pendingBytes > maxPendingBytes ? this.#room() : undefined
   }
 

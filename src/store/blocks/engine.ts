@@ -1,0 +1,216 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Batch } from '../../model/batch.ts'
+import { decodeFrame } from '../../model/frame.ts'
+import { SeriesTable } from '../../model/series-table.ts'
+import type { DeviceEntry } from '../../model/series-table.ts'
+import { WeirError } from '../../ports/errors.ts'
+import type { LogPosition } from '../../ports/log.ts'
+import type { StoreStats } from '../../ports/store.ts'
+import { coveredPoints, isWithin, logPositions } from './covers.ts'
+import type { Cover } from './covers.ts'
+import { FlushLoop } from './flush-loop.ts'
+import { flushGeneration } from './flush.ts'
+import type { FlushContext } from './flush.ts'
+import type { Generation } from './generation.ts'
+import { Head } from './head.ts'
+import { syncFolder } from './lmdb-table.ts'
+import { MetaFile } from './meta-file.ts'
+import { PartitionSet } from './partition-set.ts'
+import type { WorkerOptions } from './protocol.ts'
+import { SeriesColumns } from './series-columns.ts'
+
+/** Longest turn of a flush or a read before messages are served. */
+const TURN_MS = 2
+const MAX_TIME_US = 2 ** 53
+
+/**
+ * The store itself: head, blocks, and the flush between them. Lives in one thread, and knows
+ * nothing of threads: the worker feeds it.
+ */
+export class Engine {
+  readonly table = new SeriesTable()
+  readonly columns = new SeriesColumns()
+  readonly partitions: PartitionSet
+  readonly meta: MetaFile
+  readonly head: Head
+  readonly loop: FlushLoop<Generation>
+  /** Called when a flush has given memory back while it goes on. */
+  onRoom: () => void = () => undefined
+  readonly #taken: Map<number, Cover>
+  readonly #flushIntervalMs: number
+  #nowMs: number
+  #halted = false
+
+  constructor(options: WorkerOptions, onCommit: () => void) {
+    const { directory, headBytes } = options
+    const folder = join(directory, 'partitions')
+    mkdirSync(folder, { recursive: true })
+    this.meta = new MetaFile(directory)
+    syncFolder(directory)
+    const state = this.meta.state()
+    // Files of other spans would overlap, so the first decision stays.
+    const spanUs = state?.partitionUs ?? options.partitionMs * 1000
+    const maxOpen = options.maxOpenPartitions
+    this.partitions = new PartitionSet({ directory: folder, spanUs, maxOpen })
+    this.meta.load(this.table, this.columns)
+    this.#loadPartitions()
+    this.head = new Head(headBytes, this.columns, this.partitions)
+    this.#taken = new Map(this.meta.covers)
+    this.#flushIntervalMs = options.flushIntervalMs
+    this.#nowMs = options.nowMs
+    const context: FlushContext = {
+      ...{ head: this.head, table: this.table, columns: this.columns, meta: this.meta },
+      ...{ partitions: this.partitions, blockPoints: options.blockPoints, turnMs: TURN_MS },
+      ...{ transactionBlocks: options.transactionBlocks, onRoom: () => this.onRoom() },
+      isHalted: () => this.#halted,
+    }
+    this.loop = new FlushLoop({
+      freeze: () => this.#freeze(),
+      flush: async generation => {
+        await flushGeneration(context, generation)
+        this.head.release()
+        onCommit()
+      },
+    })
+  }
+
+  /**
+   * Takes the points of one frame into the head.
+   *
+   * @returns whether all of it was taken; when not, the head is full: call again once a flush is over.
+   * @throws WeirError `rejected` when the frame can never be stored. Its place in the log counts as taken.
+   */
+  take(frame: Uint8Array, position: LogPosition): boolean {
+    const from = coveredPoints(this.#taken, position)
+    if (from === Infinity) return true
+    const { partition, offset } = position
+    let batch
+    try {
+      batch = decodeFrame(frame)
+      checkPoints(batch.timestamps, batch.values, batch.texts)
+    } catch (error) {
+      this.#taken.set(partition, { offset: offset + 1, point: 0 })
+      if (error instanceof WeirError) throw error
+      throw new WeirError('rejected', `frame at ${partition}:${offset}: ${String(error)}`)
+    }
+    const ids = this.#idsOf(batch)
+    const point = this.head.insert({ batch, ids, position }, from)
+    const isWhole = point === batch.timestamps.length
+    this.#taken.set(partition, isWhole ? { offset: offset + 1, point: 0 } : { offset, point })
+    const { active } = this.head
+    if (active.points > 0) active.oldestMs ??= this.#nowMs
+    if (this.head.isDue || !isWhole) this.loop.start()
+    return isWhole
+  }
+
+  /** Tells the time; flushes what has waited long enough. */
+  tick(nowMs: number): void {
+    this.#nowMs = nowMs
+    const { oldestMs } = this.head.active
+    if (oldestMs !== undefined && nowMs - oldestMs >= this.#flushIntervalMs) this.loop.start()
+  }
+
+  positions(): LogPosition[] {
+    return logPositions(this.meta.covers)
+  }
+
+  stats(): StoreStats {
+    const { head } = this
+    let stored = 0
+    let duplicate = 0
+    let unsettled = 0
+    let diskBytes = this.meta.bytes
+    for (const partition of this.partitions.all()) {
+      stored += partition.stored
+      duplicate += partition.duplicate
+      diskBytes += partition.bytes
+    }
+    for (const generation of [head.frozen, head.active]) {
+      if (generation === undefined) continue
+      for (const share of generation.shares.values()) {
+        if (share.done) continue
+        stored += share.fresh
+        unsettled += share.unsettled
+      }
+    }
+    const { failure } = this.loop
+    return {
+      ...{ stored, duplicate, unsettled, series: this.table.seriesCount },
+      ...{ diskBytes, memoryBytes: head.usedBytes },
+      ...(failure === undefined ? {} : { failure: failure.message }),
+    }
+  }
+
+  /** Releases everything as soon as the transaction under way is over, as a crash would leave it. */
+  async halt(): Promise<void> {
+    this.#halted = true
+    await this.close()
+  }
+
+  /** Releases everything, flushed or not. */
+  async close(): Promise<void> {
+    await this.loop.stop()
+    await this.partitions.close()
+    await this.meta.close()
+  }
+
+  /** The id of each series of a batch. `SeriesTable.resolve` would remember it, which costs more. */
+  #idsOf({ tenant, devices, metrics, seriesDevice, seriesMetric }: Batch): Uint32Array {
+    const { table } = this
+    const ids = new Uint32Array(seriesDevice.length)
+    let known = -1
+    let device: DeviceEntry | undefined
+    for (let s = 0; s < ids.length; s++) {
+      if (device === undefined || seriesDevice[s] !== known) {
+        known = seriesDevice[s]
+        device = table.device(tenant, devices[known])
+      }
+      ids[s] = table.series(device, metrics[seriesMetric[s]])
+    }
+    return ids
+  }
+
+  /** A new generation, when there is anything to flush. */
+  #freeze(): Generation | undefined {
+    const { head, meta, columns } = this
+    if (head.frozen !== undefined) return head.frozen
+    const nothing = head.active.points === 0 && !columns.hasDirtyPages
+    if (nothing && isWithin(this.#taken, meta.covers)) return undefined
+    return head.freeze(new Map(this.#taken))
+  }
+
+  /** Counts come from the state, but where a flush was cut short from the partition itself. */
+  #loadPartitions(): void {
+    const state = this.meta.state()
+    const known = new Map(state?.partitions.map(row => [row[0], row]))
+    const pending = new Set(state?.pending)
+    for (const partition of this.partitions.all()) {
+      const row = known.get(partition.startUs)
+      if (row === undefined || pending.has(partition.startUs)) this.partitions.load(partition)
+      else {
+        partition.stored = row[1]
+        partition.duplicate = row[2]
+      }
+    }
+  }
+}
+
+/** What a block can hold: ingest refuses the rest, so this only guards the flush. */
+function checkPoints(
+  timestamps: Float64Array,
+  values: Float64Array,
+  texts: readonly (string | undefined)[] | undefined,
+): void {
+  for (let i = 0; i < timestamps.length; i++) {
+    const time = timestamps[i]
+    if (!(time >= 0 && time <= MAX_TIME_US && Math.floor(time) === time)) {
+      throw new WeirError('rejected', `point ${i}: ${time} is no time in microseconds`)
+    }
+    const value = values[i]
+    const isText = texts !== undefined && texts[i] !== undefined
+    if (isText ? value === value : value - value !== 0) {
+      throw new WeirError('rejected', `point ${i}: ${value} is no finite value`)
+    }
+  }
+}

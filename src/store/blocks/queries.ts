@@ -1,0 +1,155 @@
+import { WeirError } from '../../ports/errors.ts'
+import type {
+  BucketRead,
+  DownsampleRead,
+  LatestColumns,
+  RawRead,
+  SeriesSelector,
+} from '../../ports/store.ts'
+import { planAggregates } from './aggregates.ts'
+import { DamagedBlock } from './block-reader.ts'
+import { readBuckets } from './buckets.ts'
+import type { Engine } from './engine.ts'
+import { downsample, numericPoints } from './lttb.ts'
+import type { PackedSeries } from './protocol.ts'
+import { readPoints } from './raw.ts'
+import type { Points } from './raw.ts'
+import { Turns } from './turns.ts'
+
+/** Longest turn of a query before other messages are served. */
+const TURN_MS = 5
+/** Series a chunk of `latest`. */
+const LATEST_SERIES = 8192
+
+interface FoundSeries {
+  readonly device: string
+  readonly metric: string
+  readonly columns: readonly Float64Array[]
+  readonly texts?: readonly (string | undefined)[] | undefined
+}
+
+export function readRaw(engine: Engine, request: RawRead): Promise<PackedSeries> {
+  const { range, limit, order } = request
+  return forEach(engine, { select: request.select, columnCount: 2 }, series => {
+    const points = readPoints(engine, { series, start: range.start, end: range.end, order, limit })
+    return points === undefined ? undefined : columnsOf(points)
+  })
+}
+
+export async function readAllBuckets(engine: Engine, request: BucketRead): Promise<PackedSeries> {
+  const { range, intervalUs, select } = request
+  if (!(intervalUs > 0 && Number.isSafeInteger(intervalUs))) {
+    throw new WeirError('rejected', `an interval of ${intervalUs} microseconds is not possible`)
+  }
+  const plan = planAggregates(request.aggregates)
+  return forEach(engine, { select, columnCount: 1 + plan.aggregates.length }, series => {
+    const { start, end } = range
+    const buckets = readBuckets(engine, { series, start, end, intervalUs, plan })
+    return buckets === undefined ? undefined : { columns: [buckets.timestamps, ...buckets.columns] }
+  })
+}
+
+export function readDownsampled(engine: Engine, request: DownsampleRead): Promise<PackedSeries> {
+  const { start, end } = request.range
+  return forEach(engine, { select: request.select, columnCount: 2 }, series => {
+    const order = 'asc'
+    const points = readPoints(engine, { series, start, end, order, limit: Infinity })
+    if (points === undefined) return undefined
+    const sampled = downsample(numericPoints(points), request.maxPoints)
+    return sampled.timestamps.length === 0 ? undefined : columnsOf(sampled)
+  })
+}
+
+/** The newest durable points of series from id `from` on, and where the next chunk begins. */
+export function readLatest(
+  engine: Engine,
+  from: number,
+): { latest: LatestColumns; next: number | undefined } {
+  const { table, columns } = engine
+  const known = Math.min(table.seriesCount, columns.durableTime.length)
+  const to = Math.min(known, from + LATEST_SERIES)
+  const latest = {
+    ...{ tenants: [] as string[], devices: [] as string[], metrics: [] as string[] },
+    ...{ texts: [] as (string | undefined)[] },
+  }
+  const places: number[] = []
+  for (let series = from; series < to; series++) {
+    if (columns.durableTime[series] === -Infinity) continue
+    const device = table.deviceOf(series)
+    places.push(series)
+    latest.tenants.push(device.tenant)
+    latest.devices.push(device.name)
+    latest.metrics.push(table.metricOf(series))
+    latest.texts.push(columns.durableTexts.get(series))
+  }
+  const timestamps = Float64Array.from(places, series => columns.durableTime[series])
+  const values = Float64Array.from(places, series => columns.durableValue[series])
+  return { latest: { ...latest, timestamps, values }, next: to < known ? to : undefined }
+}
+
+function columnsOf({ timestamps, values, texts }: Points): Omit<FoundSeries, 'device' | 'metric'> {
+  return { columns: [timestamps, values], texts }
+}
+
+/** Reads the selected series one by one, between messages, and packs what is not empty. */
+async function forEach(
+  engine: Engine,
+  { select, columnCount }: { select: SeriesSelector; columnCount: number },
+  read: (series: number) => Omit<FoundSeries, 'device' | 'metric'> | undefined,
+): Promise<PackedSeries> {
+  const turns = new Turns(TURN_MS)
+  const found: FoundSeries[] = []
+  for (const { device, metric, series } of selected(engine, select)) {
+    if (turns.isOver) await turns.rest()
+    try {
+      const columns = read(series)
+      if (columns !== undefined) found.push({ device, metric, ...columns })
+    } catch (error) {
+      if (!(error instanceof DamagedBlock)) throw error
+      const name = `${select.tenant} / ${device} / ${metric}`
+      const message = `a block of ${name} in ${error.path} is damaged: ${String(error.cause)}`
+      throw new WeirError('retryable', message, { cause: error })
+    }
+  }
+  return pack(found, columnCount)
+}
+
+interface Selected {
+  readonly device: string
+  readonly metric: string
+  readonly series: number
+}
+
+function selected({ table }: Engine, { tenant, devices, metrics }: SeriesSelector): Selected[] {
+  const chosen: Selected[] = []
+  for (const device of new Set(devices)) {
+    const known = table.findDevice(tenant, device)?.series
+    if (known === undefined) continue
+    for (const metric of metrics.length === 0 ? known.keys() : new Set(metrics)) {
+      const series = known.get(metric)
+      if (series !== undefined) chosen.push({ device, metric, series })
+    }
+  }
+  return chosen
+}
+
+function pack(found: readonly FoundSeries[], columnCount: number): PackedSeries {
+  const lengths = Uint32Array.from(found, ({ columns }) => columns[0].length)
+  let total = 0
+  for (const length of lengths) total += length
+  const all = new Float64Array(total * columnCount)
+  const texts: [number, readonly (string | undefined)[]][] = []
+  let at = 0
+  found.forEach((series, i) => {
+    for (const column of series.columns) {
+      all.set(column, at)
+      at += column.length
+    }
+    if (series.texts !== undefined) texts.push([i, series.texts])
+  })
+  return {
+    devices: found.map(({ device }) => device),
+    metrics: found.map(({ metric }) => metric),
+    ...{ lengths, columnCount, texts, columns: all.buffer },
+  }
+}

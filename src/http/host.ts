@@ -12,9 +12,11 @@ import Type, { type TSchema } from 'typebox'
 import type { HttpApp } from './app.ts'
 import { takeBodies } from './body.ts'
 import { bodyValidator } from './json-body.ts'
+import { openLane } from './lane/lane.ts'
 import type { DocumentedRoute } from './openapi.ts'
-import { encodeProblem, HttpProblem, PROBLEM_TYPE, problemOf } from './problem.ts'
+import { encodeProblem, HttpProblem, PROBLEM_TYPE } from './problem.ts'
 import { queryValidator } from './query-params.ts'
+import { givenRequestId, requestProblem } from './request-problem.ts'
 import { allowedMethods } from './route-match.ts'
 import { deviceRoutes } from './routes/devices.ts'
 import { fleetRoutes } from './routes/fleet.ts'
@@ -27,6 +29,7 @@ import type { HttpServices } from './services.ts'
 
 const REQUEST_TIMEOUT_MS = 120_000
 const KEEP_ALIVE_MS = 72_000
+const CLOSE_IDLE_INTERVAL_MS = 50
 /** Device ids have up to 256 bytes, each three characters when percent-encoded. */
 const MAX_PARAM_CHARACTERS = 1024
 
@@ -54,7 +57,7 @@ export function createHttpHost(services: HttpServices): HttpApp {
     keepAliveTimeout: KEEP_ALIVE_MS,
     return503OnClosing: false,
     routerOptions: { maxParamLength: MAX_PARAM_CHARACTERS },
-    genReqId: raw => requestId(raw as IncomingMessage) ?? nextId(),
+    genReqId: raw => givenRequestId((raw as IncomingMessage).headers['x-request-id']) ?? nextId(),
     clientErrorHandler,
     frameworkErrors(error, request, reply) {
       services.observeRequest({ method: request.method, route: 'unmatched', status: 400 }, 0)
@@ -82,7 +85,8 @@ export function createHttpHost(services: HttpServices): HttpApp {
     }
     route.onResponse = [observe]
   })
-  if (services.logger.isLevelEnabled('debug')) app.addHook('onResponse', logAccess(services))
+  const debug = services.logger.isLevelEnabled('debug')
+  if (debug) app.addHook('onResponse', logAccess(services))
   app.setErrorHandler((error: FastifyError, request, reply) =>
     sendError(services, error, { request, reply }),
   )
@@ -106,13 +110,23 @@ export function createHttpHost(services: HttpServices): HttpApp {
   queryRoutes(app, services)
   liveRoutes(app, services)
   systemRoutes(app, services, routes)
+  // The access log is Fastify's: who wants to see every request gets them all from there.
+  if (!debug) openLane(app, services, { nextId, keepAliveMs: KEEP_ALIVE_MS })
+  closeIdleAtStop(app)
   return app
 }
 
-/** A client's own id, where it is one that can be logged and sent back. */
-function requestId(raw: IncomingMessage): string | undefined {
-  const given = raw.headers['x-request-id']
-  return typeof given === 'string' && /^[\w.:-]{1,64}$/.test(given) ? given : undefined
+/**
+ * A stop closes the connections that are idle at that moment. Those with a request under way become
+ * idle after its answer, and a client that keeps them open would hold up the stop until its end.
+ */
+function closeIdleAtStop(app: HttpApp): void {
+  app.addHook('preClose', done => {
+    const timer = setInterval(() => app.server.closeIdleConnections(), CLOSE_IDLE_INTERVAL_MS)
+    app.server.once('close', () => clearInterval(timer))
+    timer.unref()
+    done()
+  })
 }
 
 /** What of a route's schema is checked at run time; the rest is for the document. */
@@ -135,13 +149,8 @@ interface Exchange {
 }
 
 function sendError(services: HttpServices, error: unknown, { request, reply }: Exchange): void {
-  let problem = problemOf(error)
   const { id } = request
-  if (problem === undefined) {
-    const { method, url } = request
-    services.logger.error({ err: error, request: id, method, url }, 'request failed')
-    problem = new HttpProblem(500, 'Weir made a mistake; its log says more under this request id')
-  }
+  const problem = requestProblem(services.logger, error, request)
   void reply
     .code(problem.status)
     .headers({ ...problem.options.headers, 'x-request-id': id })

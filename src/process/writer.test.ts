@@ -126,7 +126,7 @@ test('entries that can never be stored are dead letters, and others go on', asyn
   const { writer, subscribed, writes, failures, dead, caughtUp } = harness()
   caughtUp.resolve()
   await writer.start()
-  subscribed().deliver([entry(1)])
+  assert.equal(subscribed().deliver([entry(1)]), undefined)
   const error = new WeirError('rejected', 'no such time')
   writes[0].done.reject(error)
   await writer.close()

@@ -1,11 +1,16 @@
-import type { FastifyReply } from 'fastify'
 import Type from 'typebox'
 import { MAX_TIME_US } from '../../model/time.ts'
 import { JSON_TYPE, type HttpApp } from '../app.ts'
-import { encodeIdentity, encodeMetric, encodeRecords, encodeTimes } from '../fleet-record.ts'
-import { ingestJson } from '../ingest-json.ts'
+import { encodeIdentity, encodeRecords } from '../fleet-record.ts'
+import {
+  LATEST_ROUTE,
+  latestRecord,
+  noTelemetry,
+  RECORD_ROUTE,
+  storeRecord,
+} from '../fleet-requests.ts'
 import { responses } from '../openapi.ts'
-import { HttpProblem, notFound } from '../problem.ts'
+import { notFound } from '../problem.ts'
 import { timeParameter } from '../query-params.ts'
 import {
   deviceParamSchema,
@@ -54,8 +59,6 @@ const healthSchema = {
 }
 
 function recordRoute(app: HttpApp, services: HttpServices): void {
-  const { gate, registry } = services
-  const { decodeFleetRecord } = services.dialects
   const schema = {
     tags,
     summary: 'Send one record of a device',
@@ -67,53 +70,16 @@ function recordRoute(app: HttpApp, services: HttpServices): void {
     response: responses({ 201: recordSchema }, [400, 413, 415, 503, 507]),
   }
   const config = { rawBody: ['application/json'] }
-  app.post('/api/telemetry/:device_id', { schema, config }, (request, reply) => {
+  app.post(RECORD_ROUTE, { schema, config }, (request, reply) => {
     const id = request.params.device_id
-    const { tenant } = request
     const body = request.body as unknown as Buffer | undefined
     request.body = undefined as never
-    let metrics = ''
-    let timeUs = 0
-    let arrivalUs = 0
-    const visit = (metric: string, time: number, value: number | string): void => {
-      metrics += encodeMetric(metric, value)
-      timeUs = time
-    }
-    const done = ingestJson(gate, tenant, {
-      body,
-      decode(bytes, sink) {
-        decodeFleetRecord(bytes, id, sink)
-        arrivalUs = sink.arrivalUs
-        sink.visitAccepted(visit)
-      },
-    })
-    done.then(
-      ({ accepted, rejected }) => {
-        if (accepted === 0) {
-          void reply.send(nothingStored(rejected))
-          return
-        }
-        const times = encodeTimes(timeUs, arrivalUs / 1000)
-        const refused = rejected.length === 0 ? '' : `"rejected":${encodeRejected(rejected)},`
-        const identity = encodeIdentity(id, registry.get(tenant, id))
-        reply.code(201).header('content-type', JSON_TYPE)
-        void reply.send(identity + metrics + refused + times)
-      },
+    storeRecord(services, request.tenant, { id, body }).then(
+      json => reply.code(201).header('content-type', JSON_TYPE).send(json),
       (error: unknown) => reply.send(error),
     )
   })
 }
-
-type Rejected = Awaited<ReturnType<HttpServices['gate']['ingest']>>['rejected']
-
-function nothingStored(rejected: Rejected): HttpProblem {
-  const [first] = rejected
-  const detail = first === undefined ? 'there are no metrics' : `${first.field} ${first.detail}`
-  return new HttpProblem(400, detail.trimStart(), { errors: rejected })
-}
-
-const encodeRejected = (rejected: Rejected): string =>
-  JSON.stringify(rejected.map(({ index, field, detail }) => ({ index, field, detail })))
 
 function latestRoutes(app: HttpApp, services: HttpServices): void {
   const { table, newestDevice } = services
@@ -122,7 +88,8 @@ function latestRoutes(app: HttpApp, services: HttpServices): void {
   app.get('/api/telemetry/latest', { schema: newest }, (request, reply) => {
     const device = newestDevice(request.tenant)
     if (device === undefined) throw notFound('there is no telemetry yet')
-    sendLatest(services, device, reply)
+    reply.header('content-type', JSON_TYPE)
+    void reply.send(latestRecord(services, device))
   })
   const ofDevice = {
     tags,
@@ -130,33 +97,13 @@ function latestRoutes(app: HttpApp, services: HttpServices): void {
     params: deviceParamSchema,
     response,
   }
-  app.get('/api/telemetry/latest/:device_id', { schema: ofDevice }, (request, reply) => {
+  app.get(LATEST_ROUTE, { schema: ofDevice }, (request, reply) => {
     const device = table.findDevice(request.tenant, request.params.device_id)
     if (device === undefined) throw noTelemetry(request.params.device_id)
-    sendLatest(services, device, reply)
+    reply.header('content-type', JSON_TYPE)
+    void reply.send(latestRecord(services, device))
   })
 }
-
-type TableDevice = NonNullable<ReturnType<HttpServices['newestDevice']>>
-
-function sendLatest(services: HttpServices, device: TableDevice, reply: FastifyReply): void {
-  let metrics = ''
-  let newestUs = -1
-  for (const series of device.series.values()) {
-    const point = services.latest.point(series)
-    if (point === undefined) continue
-    metrics += encodeMetric(point.metric, point.value)
-    if (point.timeUs > newestUs) newestUs = point.timeUs
-  }
-  if (newestUs < 0) throw noTelemetry(device.name)
-  const view = services.registry.get(device.tenant, device.name)
-  reply.header('content-type', JSON_TYPE)
-  const times = encodeTimes(newestUs, view?.lastSeenMs)
-  void reply.send(encodeIdentity(device.name, view) + metrics + times)
-}
-
-const noTelemetry = (id: string): HttpProblem =>
-  notFound(`there is no telemetry of device ${JSON.stringify(id)}`)
 
 function historyRoute(app: HttpApp, services: HttpServices): void {
   const { clock, limits, table, registry, readSeries } = services

@@ -13,8 +13,10 @@ export interface KeyEncoder<Key> {
 /** What we use of an LMDB database with keys of our own and binary values. */
 export interface Table<Key> {
   get(key: Key): Buffer | undefined
-  put(key: Key, value: Buffer): Promise<boolean>
-  remove(key: Key): Promise<boolean>
+  /** Inside of a batch, whose promise speaks for it. */
+  put(key: Key, value: Buffer): void
+  /** Inside of a batch, whose promise speaks for it. */
+  remove(key: Key): void
   /** `end` is exclusive, rising or falling. */
   getRange(range: {
     start: Key

@@ -185,9 +185,9 @@ export class PartitionSet {
   }
 
   async close(): Promise<void> {
-    const files = [...this.#open].map(partition => partition.file)
+    const files = [...this.#open].flatMap(({ file }) => (file === undefined ? [] : [file]))
     this.#open.clear()
-    await Promise.all(files.map(file => file?.close()))
+    await Promise.all(files.map(file => file.close()))
   }
 
   #add(startUs: number, exists: boolean): Partition {

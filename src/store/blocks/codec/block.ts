@@ -23,7 +23,6 @@ import { countTexts, readTexts, writeTexts } from './texts.ts'
 import { measureSteps, readTimes, writeTimes } from './timestamps.ts'
 
 export { BlockError } from './block-error.ts'
-export { MAX_BLOCK_POINTS } from './limits.ts'
 
 /**
  * A block: the points of one series over some time, compressed. Its bytes are in

@@ -1,0 +1,84 @@
+import { encodeIdentity, encodeMetric, encodeTimes } from './fleet-record.ts'
+import { ingestJson } from './ingest-json.ts'
+import { HttpProblem, notFound } from './problem.ts'
+import type { HttpServices } from './services.ts'
+
+/** The two requests of the fleet benchmark API that are answered by Fastify and by the lane. */
+export const RECORD_ROUTE = '/api/telemetry/:device_id'
+export const LATEST_ROUTE = '/api/telemetry/latest/:device_id'
+
+/** One record as it was sent. */
+export interface SentRecord {
+  readonly id: string
+  readonly body: Buffer | undefined
+}
+
+/**
+ * Stores a record and resolves, when it is durable, to the JSON of what was stored.
+ *
+ * @throws HttpProblem at once when the body is no text; rejects with one when nothing was stored,
+ *   and with the gate's errors.
+ */
+export function storeRecord(
+  services: HttpServices,
+  tenant: string,
+  { id, body }: SentRecord,
+): Promise<string> {
+  const { gate, registry, dialects } = services
+  let metrics = ''
+  let timeUs = 0
+  let arrivalUs = 0
+  const visit = (metric: string, time: number, value: number | string): void => {
+    metrics += encodeMetric(metric, value)
+    timeUs = time
+  }
+  const done = ingestJson(gate, tenant, {
+    body,
+    decode(bytes, sink) {
+      dialects.decodeFleetRecord(bytes, id, sink)
+      arrivalUs = sink.arrivalUs
+      sink.visitAccepted(visit)
+    },
+  })
+  return done.then(({ accepted, rejected }) => {
+    if (accepted === 0) throw nothingStored(rejected)
+    const times = encodeTimes(timeUs, arrivalUs / 1000)
+    const refused = rejected.length === 0 ? '' : `"rejected":${encodeRejected(rejected)},`
+    return encodeIdentity(id, registry.get(tenant, id)) + metrics + refused + times
+  })
+}
+
+type Rejected = Awaited<ReturnType<HttpServices['gate']['ingest']>>['rejected']
+
+function nothingStored(rejected: Rejected): HttpProblem {
+  const [first] = rejected
+  const detail = first === undefined ? 'there are no metrics' : `${first.field} ${first.detail}`
+  return new HttpProblem(400, detail.trimStart(), { errors: rejected })
+}
+
+const encodeRejected = (rejected: Rejected): string =>
+  JSON.stringify(rejected.map(({ index, field, detail }) => ({ index, field, detail })))
+
+type TableDevice = NonNullable<ReturnType<HttpServices['newestDevice']>>
+
+/**
+ * The JSON of the newest value of each metric of a device.
+ *
+ * @throws HttpProblem 404 when it has none.
+ */
+export function latestRecord(services: HttpServices, device: TableDevice): string {
+  let metrics = ''
+  let newestUs = -1
+  for (const series of device.series.values()) {
+    const point = services.latest.point(series)
+    if (point === undefined) continue
+    metrics += encodeMetric(point.metric, point.value)
+    if (point.timeUs > newestUs) newestUs = point.timeUs
+  }
+  if (newestUs < 0) throw noTelemetry(device.name)
+  const view = services.registry.get(device.tenant, device.name)
+  return encodeIdentity(device.name, view) + metrics + encodeTimes(newestUs, view?.lastSeenMs)
+}
+
+export const noTelemetry = (id: string): HttpProblem =>
+  notFound(`there is no telemetry of device ${JSON.stringify(id)}`)

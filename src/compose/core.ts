@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs'
 import type { Config } from '../config/schema.ts'
 import { Ledger } from '../ingest/ledger.ts'
 import { LiveHub } from '../live/live-hub.ts'
+import { pointCount } from '../model/batch.ts'
 import { SeriesTable } from '../model/series-table.ts'
 import type { Logger } from '../observe/logger.ts'
 import { measuredLog } from '../observe/measured-log.ts'
@@ -42,16 +43,18 @@ export async function openCore(config: Config, options: CoreOptions) {
   const registry = await openRegistry(config, { catalog, table, clock, logger })
   const latest = await restoreLatest(store, table, registry)
   const live = openLive(config, registry)
-  const writer = new Writer({
+  const ledger = new Ledger(log.status().pointsAppended)
+  const writer: Writer = new Writer({
     log,
     store,
     clock,
     consumers: [
+      ({ batch }) => writer.isReplaying || ledger.handOver(pointCount(batch)),
       entry => latest.update(entry.batch),
       (entry, arrivalMs) => registry.see(entry.batch, arrivalMs),
       entry => live.publish(entry),
     ],
-    maxPendingBytes: config.ingest.maxPendingBytes,
+    maxPendingBytes: config.store.maxPendingBytes,
     onFailure,
     onDeadLetter: (entries, error) => {
       const positions = entries.map(({ position }) => position)
@@ -69,7 +72,6 @@ export async function openCore(config: Config, options: CoreOptions) {
     await catalog.close()
     await cache.close()
   }
-  const ledger = new Ledger(log.status().pointsAppended)
   const { queryTtlMs } = config.cache
   const queries = new CachedQueries({ queries: new Queries(store), cache, ttlMs: queryTtlMs })
   try {

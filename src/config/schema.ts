@@ -90,6 +90,11 @@ export const configSchema = section('The configuration of a Weir node.', {
   store: section('Where points live.', {
     engine: choice(['blocks'], 'Which store: `blocks` is compressed blocks in the data folder.'),
     headBytes: bytes(128 * MB, 'Memory for points that are not in blocks yet.', 1 * MB),
+    maxPendingBytes: bytes(
+      16 * MB,
+      'Bytes handed to the store that it has not taken yet; past it the log waits, and queries wait no longer than for so much.',
+      1 * MB,
+    ),
     flushIntervalMs: duration(
       5 * 60 * SECOND,
       'Longest time that points stay in memory only.',
@@ -119,7 +124,7 @@ export const configSchema = section('The configuration of a Weir node.', {
     maxDecompressedBytes: bytes(128 * MB, 'Largest gzip body once unpacked.'),
     maxPointsPerRequest: count(1_000_000, 'Points in one request.'),
     maxDepth: count(8, 'Levels of nested objects in one message.'),
-    maxPendingBytes: bytes(64 * MB, 'Bytes accepted but not durable yet; past it: 503 or no read.'),
+    maxPendingBytes: bytes(32 * MB, 'Bytes accepted but not durable yet; past it: 503 or no read.'),
     maxSeries: count(2_000_000, 'Series (device and metric) that this node knows.'),
     maxDevices: count(500_000, 'Devices that this node knows.'),
     maxTextBytes: bytes(64 * 1024, 'Longest text value.', 1),

@@ -92,7 +92,7 @@ function collect(payload: IncomingMessage, { limits, budget }: BodyContext, done
   }
   const onData = (chunk: Buffer): void => {
     if (bytes + chunk.length > limits.maxBodyBytes) refuse(tooLarge(limits))
-    else if (!budget.take(chunk.length)) refuse(noRoom(limits))
+    else if (!budget.take(chunk.length, bytes)) refuse(noRoom(limits))
     else {
       bytes += chunk.length
       chunks.push(chunk)
@@ -154,7 +154,7 @@ function gather(gunzip: Gunzip, { limits, budget }: BodyContext, done: Done): Gu
   gunzip.on('data', (chunk: Buffer) => {
     if (settled) return
     if (bytes + chunk.length > limits.maxDecompressedBytes) gunzip.destroy(tooLong(limits))
-    else if (!budget.take(chunk.length)) gunzip.destroy(noRoom(limits))
+    else if (!budget.take(chunk.length, bytes)) gunzip.destroy(noRoom(limits))
     else {
       bytes += chunk.length
       chunks.push(chunk)

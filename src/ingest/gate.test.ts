@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { pointCount } from '../model/batch.ts'
 import { fakeClock } from '../../test/fixtures/fake-clock.ts'
 import { memoryLog } from '../../test/fixtures/memory-log.ts'
 import { testLimits } from '../../test/fixtures/decoded.ts'
@@ -13,8 +14,8 @@ import type { IngestLimits } from './limits.ts'
 const NOW_MS = Date.UTC(2026, 10, 20)
 
 function setUp(limits: Partial<IngestLimits> = {}) {
-  const log = memoryLog()
   const ledger = new Ledger(0)
+  const log = memoryLog(({ batch }) => ledger.handOver(pointCount(batch)))
   const gate = new IngestGate({
     ...{ log, ledger },
     table: new SeriesTable(),

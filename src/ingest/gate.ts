@@ -181,7 +181,7 @@ export class IngestGate {
         // Within the try: what cannot be encoded fails its requests, not the process.
         await this.#options.log.append(this.#seal())
         for (const { door, outcome, resolve } of waiters) {
-          this.#options.ledger.settle(door, outcome.accepted)
+          this.#options.ledger.accept(door, outcome.accepted)
           resolve(outcome)
         }
       } catch (error) {

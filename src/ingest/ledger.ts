@@ -6,7 +6,7 @@ export type Door = 'http' | 'mqtt'
 export interface DoorCounts {
   readonly received: number
   readonly rejected: ReadonlyMap<RejectReason, number>
-  /** Admitted, and waiting for the log. */
+  /** Admitted, and neither handed on by the log nor refused by it. */
   readonly pending: number
 }
 
@@ -32,9 +32,13 @@ export class Ledger {
     this.#pending += points
   }
 
-  /** The log has them. */
-  settle(door: Door, points: number): void {
+  /** The log has them and has handed them on: from here on the writer counts them. */
+  handOver(points: number): void {
     this.#pending -= points
+  }
+
+  /** They are durable, and are acknowledged now. */
+  accept(door: Door, points: number): void {
     this.#door(door).accepted += points
   }
 

@@ -47,6 +47,11 @@ export class Writer {
     this.#options = options
   }
 
+  /** Entries come that were in the log before this process started. */
+  get isReplaying(): boolean {
+    return this.#replaying
+  }
+
   /** Points handed to the store that it has not taken yet. */
   get pendingPoints(): number {
     return this.#pendingPoints

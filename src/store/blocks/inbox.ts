@@ -5,19 +5,25 @@ import type { FromWorker, PlainError, WriteMessage } from './protocol.ts'
 
 type Taken = Extract<FromWorker, { kind: 'taken' }>
 
+/** A read that waits for the writes before it. */
+interface Reader {
+  readonly kind: 'reader'
+  readonly serve: () => void
+}
+
 /**
- * Writes in order of arrival. Normally each is taken at once; when the head is full they wait for
- * the flush, and reads that came after them wait too, so that a read sees what was written
- * before it. Only while the flush fails are reads served without them.
+ * Writes and reads in order of arrival. Normally each is taken at once; when the head is full,
+ * writes wait for the flush, and reads wait for the writes that came before them (not for later
+ * ones, or they would wait for ever under load). Only while the flush fails are reads served
+ * without them.
  */
 export class Inbox {
   readonly #engine: Engine
   readonly #answer: (taken: Taken) => void
-  readonly #waiting: WriteMessage[] = []
+  #waiting: (WriteMessage | Reader)[] = []
   /** The next frame of the first message that waits. */
   #place = 0
   #refused: { write: number; error: PlainError }[] = []
-  #readers: (() => void)[] = []
 
   constructor(engine: Engine, answer: (taken: Taken) => void) {
     this.#engine = engine
@@ -34,12 +40,17 @@ export class Inbox {
   /** Resolves when all that was written before is visible, or cannot be for now. */
   async settled(): Promise<void> {
     if (this.#waiting.length === 0 || this.#engine.loop.failure !== undefined) return
-    await new Promise<void>(resolve => this.#readers.push(resolve))
+    await new Promise<void>(serve => this.#waiting.push({ kind: 'reader', serve }))
   }
 
   #go(): void {
     while (this.#waiting.length > 0) {
       const message = this.#waiting[0]
+      if (message.kind === 'reader') {
+        this.#waiting.shift()
+        message.serve()
+        continue
+      }
       if (!this.#takeAll(message)) break
       this.#waiting.shift()
       const { through, buffer } = message
@@ -47,10 +58,13 @@ export class Inbox {
       this.#place = 0
       this.#refused = []
     }
-    if (this.#waiting.length > 0 && this.#engine.loop.failure === undefined) return
-    const readers = this.#readers
-    this.#readers = []
-    for (const resolve of readers) resolve()
+    if (this.#waiting.length > 0 && this.#engine.loop.failure !== undefined) this.#serveAll()
+  }
+
+  #serveAll(): void {
+    const waiting = this.#waiting
+    this.#waiting = waiting.filter(({ kind }) => kind !== 'reader')
+    for (const message of waiting) if (message.kind === 'reader') message.serve()
   }
 
   #takeAll({ frames, buffer }: WriteMessage): boolean {

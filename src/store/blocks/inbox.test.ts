@@ -23,7 +23,7 @@ function setUp() {
       return true
     },
   }
-  const inbox = new Inbox(engine as Partial<Engine> as Engine, () => {})
+  const inbox = new Inbox(engine as unknown as Engine, () => {})
   return { inbox, state, loop, makeRoom: () => engine.onRoom(), flushEnds: () => onEnd() }
 }
 

@@ -1,9 +1,10 @@
-// `npm test [-- FILTER… --name PATTERN]`: provides what the tests need, runs them, says what was skipped.
+// `npm test [-- FILTER… --name PATTERN --failed]`: provides what the tests need, runs them, says what was
+// skipped. `--failed` runs again the files that failed the last time.
 // A filter is a part of a test file's path. With CI=true a skipped test is a failure, unless its
 // reason begins with "optional:".
-import { globSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { Readable } from 'node:stream'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
@@ -11,17 +12,25 @@ import { parseArgs } from 'node:util'
 import { provideTools } from './provide-tools.ts'
 import { root } from './root.ts'
 
-const TIMEOUT_MS = 15 * 60_000
+const TIMEOUT_MS = 5 * 60_000
 const CLOSING_LINE = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) /
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { name: { type: 'string', multiple: true } },
+  options: { name: { type: 'string', multiple: true }, failed: { type: 'boolean' } },
 })
 
 const all = globSync(['{src,test,bench}/**/*.test.ts'], { cwd: root }).sort()
+const FAILED_LIST = join(root, 'node_modules/.cache/failed-tests.json')
+const before = new Set(
+  values.failed === true && existsSync(FAILED_LIST)
+    ? (JSON.parse(readFileSync(FAILED_LIST, 'utf8')) as string[])
+    : all,
+)
 const files = all.filter(
-  file => positionals.length === 0 || positionals.some(filter => file.includes(filter)),
+  file =>
+    before.has(file) &&
+    (positionals.length === 0 || positionals.some(filter => file.includes(filter))),
 )
 if (files.length === 0) {
   console.error(`No test file matches ${positionals.join(', ')}.`)
@@ -31,7 +40,7 @@ provideTools(files.map(file => readFileSync(join(root, file), 'utf8')))
 
 const skipped: string[] = []
 const closing: string[] = []
-let failed = false
+const failed = new Set<string>()
 
 const stream = run({
   cwd: root,
@@ -65,7 +74,7 @@ interface Event {
 
 /** Notes what the end needs; the totals are withheld, to be the last lines. */
 function withhold({ type, data }: Event): boolean {
-  if (type === 'test:fail') failed = true
+  if (type === 'test:fail') failed.add(relative(root, data.file ?? data.name ?? 'unknown'))
   if (type === 'test:pass' && data.skip !== undefined && data.skip !== false) {
     const reason = typeof data.skip === 'string' && data.skip !== '' ? data.skip : 'no reason given'
     skipped.push(`${data.name} — ${reason}`)
@@ -84,5 +93,7 @@ function conclude(): void {
   const skipFails = process.env['CI'] === 'true' && missed.length > 0
   if (skipFails) console.log(`${missed.length} skipped, which in CI is a failure.\n`)
   for (const line of closing) console.log(`ℹ ${line}`)
-  process.exitCode = failed || skipFails ? 1 : 0
+  mkdirSync(dirname(FAILED_LIST), { recursive: true })
+  writeFileSync(FAILED_LIST, JSON.stringify([...failed]))
+  process.exitCode = failed.size > 0 || skipFails ? 1 : 0
 }

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { ClientLedger } from '../fixtures/client-ledger.ts'
+import { usOf, type ModelPoint } from '../fixtures/point-model.ts'
+import { readPoints } from '../fixtures/read-back.ts'
+import { seededRandom, type SeededRandom } from '../fixtures/seeded-random.ts'
+import {
+  asArray,
+  asFleetRecord,
+  asFrame,
+  sendOverHttp,
+  sendOverMqtt,
+  type SentMessage,
+} from '../fixtures/sending-clients.ts'
+import { settledLedger, weirClient, type WeirClient } from '../fixtures/weir-client.ts'
+import { startWeir } from '../fixtures/weir-process.ts'
+
+const KILLS = 50
+// Small heads and short files, so that kills hit flushes and merges of many partitions.
+const ARGS = ['--store.headBytes=1MB', '--store.flushIntervalMs=100ms', '--store.partitionMs=1h']
+
+test(
+  `after ${KILLS} kills no acknowledged point is lost and none counts twice`,
+  { timeout: 600_000 },
+  async t => {
+    const random = seededRandom(t)
+    const weir = await startWeir(t, { args: ARGS })
+    const { url, mqttUrl } = weir
+    const client = await weirClient(url)
+    const sources: Source[] = []
+    const options = (device: string, points: number, atOnce: boolean) => {
+      const { ledger, next } =
+        sources[sources.push(new Source({ random, device, points, atOnce })) - 1]
+      return { lifetime: t, ledger, next }
+    }
+    const clients = [
+      sendOverHttp(url, asArray, options('array', 20, false)),
+      sendOverHttp(url, asArray, options('small', 5, false)),
+      sendOverHttp(url, asFrame, options('frame', 100, false)),
+      sendOverHttp(url, asFleetRecord, options('fleet', 4, true)),
+      sendOverMqtt(mqttUrl, { ...options('mqtt', 3, true), inFlight: 20 }),
+      sendOverMqtt(mqttUrl, { ...options('lone', 3, true), inFlight: 1 }),
+    ]
+    for (let kill = 0; kill < KILLS; kill++) {
+      await delay(random.int(50, 400))
+      await weir.kill()
+      const newest = sources.flatMap(({ ledger }) => ledger.newest.slice(0, 3))
+      await weir.start()
+      assert.deepEqual(await client.read('/ready'), { status: 'ready', reasons: [] })
+      for (const point of newest) await mustBeThere(client, point, `after kill ${kill}`)
+    }
+    await Promise.all(clients.map(each => each.finish()))
+    for (const { refusals } of clients) assert.deepEqual(refusals, [])
+    let keys = 0
+    for (const { device, ledger } of sources) {
+      ledger.mustHold(await readPoints(client, [device]))
+      keys += ledger.sureKeys
+    }
+    const books = await settledLedger(client)
+    assert.equal(books.stored, keys, 'every key is counted once')
+    t.diagnostic(`${keys} points, ${books.duplicate} sent again`)
+    assert.ok(keys > 1000, `only ${keys} points came in: this tests nothing`)
+
+    assert.deepEqual(await weir.stop(), { code: 0, signal: null })
+    await weir.start()
+    for (const { device, ledger } of sources) ledger.mustHold(await readPoints(client, [device]))
+    assert.equal((await settledLedger(client)).stored, keys)
+  },
+)
+
+interface SourceOptions {
+  readonly random: SeededRandom
+  readonly device: string
+  readonly points: number
+  /** All points of a message are of one time, each of its own metric. */
+  readonly atOnce: boolean
+}
+
+/** The messages of one device: in order as a rule, some points hours late, some written again. */
+class Source {
+  readonly device: string
+  readonly ledger = new ClientLedger()
+  readonly #options: SourceOptions
+  readonly #start = Date.now() * 1000 - 6 * 3600e6
+  #count = 0
+
+  constructor(options: SourceOptions) {
+    this.#options = options
+    this.device = options.device
+  }
+
+  next = (): SentMessage => {
+    const { random, device, points, atOnce } = this.#options
+    const made: ModelPoint[] = []
+    for (let i = 0; i < points; i++) {
+      const at = atOnce ? this.#count : this.#count++
+      // Every eleventh point comes late, into a partition that was closed long ago.
+      const lateUs = at % 11 === 0 ? 3600e6 * (1 + (at % 40)) : 0
+      const timeUs = this.#start + at * 20_000 - lateUs
+      made.push({ device, metric: atOnce ? `m${i}` : 'm', timeUs, value: random.next() })
+    }
+    if (atOnce) this.#count++
+    else if (this.#count % 7 === 0 && this.ledger.newest.length > 0) {
+      made.push({ ...this.ledger.newest[0], value: random.next() })
+    }
+    return { device, points: made }
+  }
+}
+
+/** Its value may have been written again meanwhile; the end of the test compares all of them. */
+async function mustBeThere(
+  client: WeirClient,
+  { device, metric, timeUs }: ModelPoint,
+  what: string,
+): Promise<void> {
+  const path = `/api/v1/telemetry/${device}?metric=${metric}&start=${timeUs}&end=${timeUs + 1}`
+  const { data } = (await client.read(path)) as { data: Record<string, unknown>[] }
+  assert.equal(data.length, 1, `${what}: ${device} ${metric} ${timeUs} is lost`)
+  assert.equal(usOf(data[0]['timestamp'] as string), timeUs)
+}

@@ -1,0 +1,344 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { connectAsync } from 'mqtt'
+import { frameOf } from '../fixtures/fleet-doors.ts'
+import { liveStream } from '../fixtures/live-stream.ts'
+import { ledgerOf, weirClient, type WeirClient } from '../fixtures/weir-client.ts'
+import { runWeir, startWeir } from '../fixtures/weir-process.ts'
+
+const LIMIT = { timeout: 120_000 }
+const TIME = '2023-11-14T22:13:20.000Z'
+
+test('the OpenAPI document is valid OpenAPI 3.1', LIMIT, async t => {
+  const weir = await startWeir(t)
+  const { document } = await weirClient(weir.url)
+  mustBeOpenApi(document as unknown as Document)
+})
+
+interface Schema {
+  readonly $ref?: string
+}
+
+interface Operation {
+  readonly operationId: string
+  readonly summary: string
+  readonly tags: readonly string[]
+  readonly parameters?: readonly {
+    readonly name: string
+    readonly in: string
+    readonly required?: boolean
+    readonly schema: Schema
+  }[]
+  readonly requestBody?: {
+    readonly content: Readonly<Record<string, { readonly schema?: Schema }>>
+  }
+  readonly responses: Readonly<
+    Record<
+      string,
+      {
+        readonly description: string
+        readonly content?: Readonly<Record<string, { readonly schema?: Schema }>>
+      }
+    >
+  >
+}
+
+interface Document {
+  readonly openapi: string
+  readonly info: { readonly title: string; readonly version: string }
+  readonly tags: readonly { readonly name: string }[]
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
+}
+
+const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace']
+
+/** The rules of the OpenAPI Specification 3.1 for what the document uses. */
+function mustBeOpenApi(document: Document): void {
+  assert.match(document.openapi, /^3\.1\.\d+$/)
+  assert.equal(document.info.title, 'Weir')
+  assert.match(document.info.version, /^\d+\.\d+\.\d+/)
+  const allowed = ['openapi', 'info', 'servers', 'tags', 'paths', 'components', 'security']
+  for (const key of Object.keys(document)) assert.ok(allowed.includes(key), key)
+  const ajv = new Ajv2020({ strict: false, validateFormats: false })
+  ajv.addSchema(document, 'document')
+  // Against the meta-schema of JSON Schema 2020-12, with every reference resolved.
+  const mustBeSchema = (schema: Schema | undefined, what: string): void => {
+    assert.ok(schema !== undefined, `${what} has a schema`)
+    assert.ok(ajv.validateSchema(schema) === true, `${what}: ${ajv.errorsText()}`)
+    const ref = (text: string): string => text.replaceAll('"$ref":"#/', '"$ref":"document#/')
+    ajv.compile(JSON.parse(ref(JSON.stringify(schema))) as object)
+  }
+  const tags = document.tags.map(({ name }) => name)
+  const ids = new Set<string>()
+  const shapes = new Set<string>()
+  for (const [path, item] of Object.entries(document.paths)) {
+    assert.match(path, /^\//)
+    const shape = path.replaceAll(/\{[^}]+\}/g, '{}')
+    assert.ok(!shapes.has(shape), `${path} is there twice, by other names`)
+    shapes.add(shape)
+    const named = [...path.matchAll(/\{([^}]+)\}/g)].map(([, name]) => name)
+    for (const [method, operation] of Object.entries(item)) {
+      const what = `${method} ${path}`
+      assert.ok(METHODS.includes(method), what)
+      assert.ok(!ids.has(operation.operationId), `${what}: ${operation.operationId} is there twice`)
+      ids.add(operation.operationId)
+      assert.ok(operation.summary.length > 0, what)
+      for (const tag of operation.tags) assert.ok(tags.includes(tag), `${what}: tag ${tag}`)
+      const parameters = operation.parameters ?? []
+      const keys = parameters.map(parameter => `${parameter.in} ${parameter.name}`)
+      assert.equal(new Set(keys).size, keys.length, `${what}: a parameter is there twice`)
+      const inPath = parameters.filter(parameter => parameter.in === 'path')
+      assert.deepEqual(inPath.map(({ name }) => name).toSorted(), named.toSorted(), what)
+      for (const parameter of parameters) {
+        assert.ok(['path', 'query', 'header', 'cookie'].includes(parameter.in), what)
+        if (parameter.in === 'path') assert.equal(parameter.required, true, what)
+        mustBeSchema(parameter.schema, `${what} ${parameter.name}`)
+      }
+      for (const [type, { schema }] of Object.entries(operation.requestBody?.content ?? {})) {
+        assert.match(type, /^[\w.+-]+\/[\w.+-]+$/)
+        if (schema !== undefined) mustBeSchema(schema, `${what} body ${type}`)
+      }
+      assert.ok(Object.keys(operation.responses).length > 0, what)
+      for (const [status, response] of Object.entries(operation.responses)) {
+        assert.match(status, /^[1-5]\d\d$/, what)
+        assert.ok(response.description.length > 0, `${what} ${status}`)
+        for (const [type, { schema }] of Object.entries(response.content ?? {})) {
+          mustBeSchema(schema, `${what} ${status} ${type}`)
+        }
+      }
+    }
+  }
+}
+
+test('every route answers as its document says, and is in this test', LIMIT, async t => {
+  const weir = await startWeir(t)
+  const client = await weirClient(weir.url)
+  await walkRoutes(client)
+  const stream = await liveStream(t, weir.url, { query: '?device_id=a' })
+  stream.close()
+  const seen = new Set([...client.seen, 'GET /api/v1/live'])
+  const documented = Object.entries(client.document.paths).flatMap(([path, item]) =>
+    Object.keys(item).map(method => `${method.toUpperCase()} ${path}`),
+  )
+  assert.deepEqual(
+    documented.filter(route => !seen.has(route)),
+    [],
+    'routes of the document that this test does not call',
+  )
+  await ledgerOf(client)
+})
+
+/** Asks every route for a success and, where it has one, for a typical problem. */
+async function walkRoutes(client: WeirClient): Promise<void> {
+  // Nothing is there yet.
+  await expect(client, 'GET /api/telemetry/latest', 404)
+  await expect(client, 'GET /api/telemetry/latest/a', 404)
+  await expect(client, 'GET /api/telemetry/a', 404)
+  await expect(client, 'GET /api/v1/telemetry/latest', 200)
+  await expect(client, 'GET /api/telemetry/count', 200)
+
+  const message = { device_id: 'a', timestamp: TIME, data: { t: 1.5, on: true, state: 'x' } }
+  await expect(client, 'POST /api/v1/telemetry', 200, message)
+  await expect(client, 'POST /api/v1/telemetry', 200, [message, { device_id: 'b' }])
+  await expect(client, 'POST /api/v1/telemetry', 400, [])
+  await expect(client, 'POST /api/v1/telemetry', 400, '{')
+  const rows = { device_id: 'a', data: [{ timestamp: TIME, u: 2 }, {}] }
+  await expect(client, 'POST /api/v1/telemetry/batch', 200, rows)
+  const columns = { device_id: 'a', timestamps: [TIME], metrics: { v: [3] } }
+  await expect(client, 'POST /api/v1/telemetry/batch', 200, columns)
+  await expect(client, 'POST /api/v1/telemetry/batch', 400, { device_id: 'a' })
+  const binary = (body: Uint8Array): ReturnType<WeirClient['post']> =>
+    client.post('/api/v1/telemetry/binary', body, { 'content-type': 'application/octet-stream' })
+  const frame = frameOf([{ device: 'a', metric: 'w', timeUs: 1_700_000_000e6, value: 4 }])
+  assert.equal((await binary(frame)).status, 200)
+  assert.equal((await binary(frame.subarray(1))).status, 400)
+  const type = { 'content-type': 'application/xml' }
+  assert.equal((await client.post('/api/v1/telemetry', '<a/>', type)).status, 415)
+
+  const query = '/api/v1/telemetry/a'
+  await expect(client, `GET ${query}?start=${TIME}&order=desc&limit=2&metric=t&metric=u`, 200)
+  await expect(client, `GET ${query}?interval=5m&agg=avg,p95,count`, 200)
+  await expect(client, `GET ${query}?max_points=10`, 200)
+  await expect(client, `GET ${query}?interval=often`, 400)
+  await expect(client, 'GET /api/v1/telemetry/nobody', 200)
+  await expect(client, 'GET /api/v1/telemetry/latest?device_id=a&metric=t', 200)
+  await expect(client, 'POST /api/v1/query', 200, { devices: ['a'], interval: '1h' })
+  await expect(client, 'POST /api/v1/query', 200, { devices: ['a'], max_points: 5 })
+  await expect(client, 'POST /api/v1/query', 200, { devices: ['a'], limit: 5, order: 'desc' })
+  await expect(client, 'POST /api/v1/query', 400, { devices: [] })
+  await expect(client, 'POST /api/v1/query', 400, { devices: ['a'], sum: true })
+
+  await expect(client, 'POST /api/telemetry/fleet-1', 201, { x_coord: 1.2, device_time: TIME })
+  await expect(client, 'POST /api/telemetry/fleet-1', 201, { x_coord: 1.2, y: null })
+  await expect(client, 'POST /api/telemetry/fleet-1', 400, {})
+  await expect(client, 'GET /api/telemetry/fleet-1?limit=5&latest_seconds=60', 200)
+  await expect(client, 'GET /api/telemetry/latest/fleet-1', 200)
+  await expect(client, 'GET /api/telemetry/latest', 200)
+  await expect(client, 'GET /api/telemetry/count', 200)
+  await expect(client, 'GET /api/devices', 200)
+  await expect(client, 'GET /api/health', 200)
+
+  const device = { id: 'made', name: 'Made', site: 'north', attributes: { floor: 1 } }
+  await expect(client, 'POST /api/v1/devices', 201, device)
+  await expect(client, 'POST /api/v1/devices', 409, device)
+  await expect(client, 'POST /api/v1/devices', 400, { id: 'x', colour: 'red' })
+  await expect(client, 'GET /api/v1/devices?site=north&limit=1', 200)
+  await expect(client, 'GET /api/v1/devices/made', 200)
+  await expect(client, 'GET /api/v1/devices/nobody', 404)
+  await expect(client, 'PATCH /api/v1/devices/made', 200, { name: null })
+  await expect(client, 'PATCH /api/v1/devices/nobody', 404, { name: 'x' })
+  await expect(client, 'DELETE /api/v1/devices/made', 204)
+  await expect(client, 'DELETE /api/v1/devices/made', 404)
+
+  for (const path of ['/health', '/ready', '/metrics', '/openapi.json', '/docs', '/']) {
+    await expect(client, `GET ${path}`, 200)
+  }
+  await expect(client, 'GET /api/v1/ledger', 200)
+  await expect(client, 'GET /api/v1/live?colour=red', 400)
+  await expect(client, 'GET /nowhere', 404)
+  await expect(client, 'DELETE /health', 405)
+}
+
+async function expect(
+  client: WeirClient,
+  request: string,
+  ...[status, body]: [status: number, body?: string | object]
+): Promise<void> {
+  const [method, path] = request.split(' ')
+  const answer = await client.send(method, path, body === undefined ? {} : { body })
+  assert.equal(answer.status, status, `${request}: ${answer.text}`)
+  if (status < 400) return
+  assert.match(answer.headers.get('content-type') ?? '', /^application\/problem\+json(;|$)/)
+  const problem = answer.json as { detail: string; request_id: string; status: number }
+  assert.equal(problem.status, status)
+  assert.ok(problem.detail.length > 5, answer.text)
+  assert.equal(answer.headers.get('x-request-id'), problem.request_id)
+}
+
+test('a query parameter that a route does not know is an error that names it', LIMIT, async t => {
+  const weir = await startWeir(t)
+  const client = await weirClient(weir.url)
+  await client.post('/api/v1/telemetry', { device_id: 'a', data: { t: 1 } })
+  // Probes and scrapers add parameters of their own.
+  const free = ['/health', '/ready', '/metrics', '/openapi.json', '/docs', '/', '/api/health']
+  for (const [path, item] of Object.entries(client.document.paths)) {
+    for (const method of Object.keys(item)) {
+      const url = `${path.replaceAll(/\{\w+\}/g, 'a')}?colour=red`
+      // A body that fits all of them: it is looked at before the query.
+      const body = path === '/api/v1/query' ? { devices: ['a'] } : { id: 'a' }
+      const withBody = method === 'post' || method === 'patch'
+      const request = withBody ? { body: method === 'patch' ? {} : body } : {}
+      const answer = await client.send(method.toUpperCase(), url, request)
+      if (free.includes(path)) assert.equal(answer.status, 200, url)
+      else {
+        assert.equal(answer.status, 400, `${method} ${url}: ${answer.text}`)
+        assert.equal(answer.json.errors[0].field, 'colour', `${method} ${url}`)
+      }
+    }
+  }
+})
+
+test('/metrics has the names that dashboards use, and counts what came', LIMIT, async t => {
+  const weir = await startWeir(t)
+  const client = await weirClient(weir.url)
+  const mqtt = await connectAsync(weir.mqttUrl)
+  t.after(() => mqtt.endAsync(true))
+  await mqtt.publishAsync('devices/secret-device/telemetry', '{"a":1,"b":null}', { qos: 1 })
+  const items = [{ device_id: 'secret-device', data: { a: 1, b: 2 } }, {}]
+  await client.post('/api/v1/telemetry', items)
+  await client.read('/api/v1/telemetry/secret-device')
+  const { text } = await client.get('/metrics')
+  const types = new Map(
+    [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name, type]),
+  )
+  const expected = {
+    telemetry_points_total: 'counter',
+    http_request_duration_seconds: 'histogram',
+    http_requests_total: 'counter',
+    cache_hits_total: 'counter',
+    cache_requests_total: 'counter',
+    mqtt_messages_total: 'counter',
+    mqtt_connected_clients: 'gauge',
+    log_append_duration_seconds: 'histogram',
+    log_lag_points: 'gauge',
+    store_write_duration_seconds: 'histogram',
+    store_query_duration_seconds: 'histogram',
+    freshness_seconds: 'histogram',
+    process_cpu_seconds_total: 'counter',
+    nodejs_eventloop_lag_seconds: 'gauge',
+  }
+  for (const [name, type] of Object.entries(expected)) {
+    assert.equal(types.get(name), type, name)
+  }
+  const value = (line: string): number => {
+    const found = text.split('\n').find(other => other.startsWith(`${line} `))
+    assert.ok(found !== undefined, `${line} is not in\n${text}`)
+    return Number(found.split(' ').at(-1))
+  }
+  assert.equal(value('telemetry_points_total{door="http",outcome="accepted"}'), 2)
+  assert.equal(value('telemetry_points_total{door="http",outcome="rejected"}'), 1)
+  assert.equal(value('telemetry_points_total{door="mqtt",outcome="accepted"}'), 1)
+  assert.equal(value('telemetry_points_total{door="mqtt",outcome="rejected"}'), 1)
+  assert.equal(value('mqtt_connected_clients'), 1)
+  assert.equal(
+    value('http_requests_total{method="POST",route="/api/v1/telemetry",status="200"}'),
+    1,
+  )
+  assert.equal(value('log_lag_points{group="writer"}'), 0)
+  assert.ok(!text.includes('secret-device'), 'device ids are no labels')
+})
+
+test('weir check prints the plan and changes nothing', LIMIT, async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'weir-check-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const data = join(folder, 'data')
+  const { code, stdout, stderr } = await runWeir(
+    ['check', '--data', data, '--http', '127.0.0.1:4321'],
+    {
+      env: { WEIR_STORE_HEAD_BYTES: '32MB' },
+    },
+  )
+  assert.equal(code, 0, stderr)
+  for (const part of [/roles +all/, /log embedded/, /store blocks/, /catalog sqlite/]) {
+    assert.match(stdout, part)
+  }
+  assert.match(stdout, /http 127\.0\.0\.1:4321/)
+  assert.match(stdout, /store\.headBytes is set by .*WEIR_STORE_HEAD_BYTES/)
+  assert.ok(stdout.includes(data))
+  assert.ok(!existsSync(data))
+
+  const bad = await runWeir([
+    'check',
+    '--store.headBytes=lots',
+    '--http',
+    'nowhere',
+    '--log.engien=x',
+  ])
+  assert.equal(bad.code, 2)
+  for (const part of [/store\.headBytes/, /http\.address/, /log\.engien/]) {
+    assert.match(bad.stderr, part, 'all problems at once')
+  }
+})
+
+test('nothing listens beyond this machine without keys, unless told --insecure', LIMIT, async t => {
+  for (const [door, other] of [
+    ['--http', '--mqtt'],
+    ['--mqtt', '--http'],
+  ]) {
+    const args = [door, '0.0.0.0:0', other, '127.0.0.1:0']
+    const data = join(tmpdir(), `weir-never-${process.pid}`)
+    const up = await runWeir(['up', '--data', data, ...args])
+    assert.equal(up.code, 2, up.stderr)
+    assert.match(up.stderr, /can be reached from other machines/)
+    assert.match(up.stderr, /--insecure/)
+    assert.ok(!existsSync(data), 'it changed nothing')
+    assert.equal((await runWeir(['check', ...args])).code, 2)
+    assert.equal((await runWeir(['check', '--insecure', ...args])).code, 0)
+  }
+  const weir = await startWeir(t, { args: ['--insecure'] })
+  assert.equal((await fetch(`${weir.url}/health`)).status, 200)
+})

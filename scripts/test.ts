@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util'
 import { provideTools } from './provide-tools.ts'
 import { root } from './root.ts'
 
-const TIMEOUT_MS = 5 * 60_000
+const TIMEOUT_MS = 10 * 60_000
 const CLOSING_LINE = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) /
 
 const { values, positionals } = parseArgs({

@@ -1,4 +1,5 @@
 import { decodeBareValue, decodeTopicTelemetry } from '../ingest/dialects/fleet.ts'
+import { decodeSensorRecord } from '../ingest/dialects/sensor-record.ts'
 import type { IngestGate } from '../ingest/gate.ts'
 import type { PointSink } from '../ingest/point-sink.ts'
 import type { MqttOptions, TelemetryMessage, TelemetryTarget } from '../mqtt/options.ts'
@@ -27,8 +28,7 @@ function decodeMessages(messages: readonly TelemetryMessage[], sink: PointSink):
     sink.item(i)
     sink.arrivalUs = arrivalUs
     try {
-      if (target.dialect === 'record') decodeTopicTelemetry(payload, target.deviceId, sink)
-      else decodeBareValue(payload, bareValue(target), sink)
+      decodeMessage(target, payload, sink)
     } catch (error) {
       // One message that is no JSON must not take the others of the read with it.
       if (!(error instanceof SyntaxError)) throw error
@@ -36,6 +36,12 @@ function decodeMessages(messages: readonly TelemetryMessage[], sink: PointSink):
       sink.reject('', error.message, 'malformed')
     }
   }
+}
+
+function decodeMessage(target: TelemetryTarget, payload: Buffer, sink: PointSink): void {
+  if (target.dialect === 'record') decodeTopicTelemetry(payload, target.deviceId, sink)
+  else if (target.dialect === 'sensor') decodeSensorRecord(payload, sink)
+  else decodeBareValue(payload, bareValue(target), sink)
 }
 
 function bareValue({ deviceId, metric, jsonPath }: TelemetryTarget) {

@@ -2,10 +2,14 @@ import type { Rejection } from '../model/rejection.ts'
 
 /** What a telemetry topic says about its payload. */
 export interface TelemetryTarget {
-  /** `record`: `{metric: value, …, timestamp?}`. `value`: one bare value, or one inside of JSON. */
-  readonly dialect: 'record' | 'value'
+  /**
+   * `record`: `{metric: value, …, timestamp?}`. `value`: one bare value, or one inside of JSON.
+   * `sensor`: `{device_id, sensor_type, value, unit?, timestamp?}`.
+   */
+  readonly dialect: 'record' | 'value' | 'sensor'
+  /** Empty where the payload names it. */
   readonly deviceId: string
-  /** The metric of a `value`; empty for a `record`, which names its own. */
+  /** The metric of a `value`; empty where the payload names its own. */
   readonly metric: string
   /** Where the value is in a JSON payload, as names joined by dots; undefined: the whole payload. */
   readonly jsonPath: string | undefined

@@ -2,6 +2,7 @@ import type { TelemetryTarget, TopicTemplate } from './options.ts'
 import { stringProblem, topicProblem } from './topic-rules.ts'
 import type { TopicConvention } from './topics/convention.ts'
 import { deviceMetric, deviceTelemetry } from './topics/devices.ts'
+import { iotData } from './topics/iot-data.ts'
 import { compileTemplate } from './topics/template.ts'
 
 /** What is known about a topic to which a client has published. */
@@ -20,7 +21,7 @@ export interface TopicRoute {
 const MAX_ROUTES = 200_000
 
 /** The first convention that knows a topic decides; a further one is one line here. */
-const builtIn: readonly TopicConvention[] = [deviceTelemetry, deviceMetric]
+const builtIn: readonly TopicConvention[] = [deviceTelemetry, deviceMetric, iotData]
 
 export class TopicRoutes {
   readonly #conventions: readonly TopicConvention[]

@@ -112,7 +112,9 @@ test(
     lifetime.after(() => disk.remove())
     const data = join(disk.directory, 'data')
     mkdirSync(data)
-    const weir = await startWeir(lifetime, { data, env: disk.env, args: FAST_FLUSH })
+    // No flush is to be under way when the disk becomes full: that window is a known gap of the
+    // store's LMDB (ARCHITECTURE.md); here it is the log that is refused.
+    const weir = await startWeir(lifetime, { data, env: disk.env })
     const client = await weirClient(weir.url)
     const ledger = new ClientLedger()
     const next = sequence('a')

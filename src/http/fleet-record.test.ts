@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { isoFromTime, MAX_TIME_US } from '../model/time.ts'
 import { encodeTimes } from './fleet-record.ts'
 
-test('the times of a record are written like all times', () => {
+test('a record says when it was measured, and when it arrived where that is known', () => {
   const near = fc.integer({ min: 0, max: 5e6 })
   const times = fc.oneof(near, fc.integer({ min: 0, max: MAX_TIME_US }))
   fc.assert(

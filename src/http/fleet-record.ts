@@ -33,28 +33,9 @@ export function encodeIdentity(id: string, device: DeviceView | undefined): stri
 
 /** The end of a record; the arrival is known of the newest record only. */
 export function encodeTimes(deviceUs: number, arrivalMs: number | undefined): string {
-  const arrival = arrivalMs === undefined ? 'null' : `"${isoText(arrivalMs * 1000)}"`
-  return `"device_time":"${isoText(deviceUs)}","system_time_utc":${arrival}}`
+  const arrival = arrivalMs === undefined ? 'null' : `"${isoFromTime(arrivalMs * 1000)}"`
+  return `"device_time":"${isoFromTime(deviceUs)}","system_time_utc":${arrival}}`
 }
-
-let lastSecond = NaN
-let lastPrefix = ''
-
-/** Like `isoFromTime`, which makes a Date each time; most times of a moment are of one second. */
-function isoText(timeUs: number): string {
-  const second = Math.floor(timeUs / 1e6)
-  if (second !== lastSecond) {
-    lastPrefix = isoFromTime(second * 1e6).slice(0, -4)
-    lastSecond = second
-  }
-  const rest = timeUs - second * 1e6
-  const ms = Math.floor(rest / 1000)
-  const micros = rest - ms * 1000
-  return `${lastPrefix}${threeDigits(ms)}${micros === 0 ? '' : threeDigits(micros)}Z`
-}
-
-const threeDigits = (value: number): string =>
-  value >= 100 ? String(value) : value >= 10 ? `0${value}` : `00${value}`
 
 /**
  * The series of one device as records, newest first, one a time, at most `limit`. Each series holds

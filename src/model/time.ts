@@ -95,10 +95,22 @@ function zoneMinutes(text: string, at: number): number {
   return (sign === 45 ? -1 : 1) * (hours * 60 + minutes)
 }
 
+let lastSecond = NaN
+let lastPrefix = ''
+
 /** ISO 8601 in UTC: milliseconds as a rule, microseconds when there are any. */
 export function isoFromTime(timeUs: number): string {
-  const ms = Math.floor(timeUs / 1000)
-  const micros = timeUs - ms * 1000
-  const iso = new Date(ms).toISOString()
-  return micros === 0 ? iso : `${iso.slice(0, -1)}${String(micros).padStart(3, '0')}Z`
+  const second = Math.floor(timeUs / 1e6)
+  if (second !== lastSecond) {
+    // Most times of a moment are of one second, and a Date costs half a microsecond.
+    lastPrefix = new Date(second * 1000).toISOString().slice(0, -4)
+    lastSecond = second
+  }
+  const rest = timeUs - second * 1e6
+  const ms = Math.floor(rest / 1000)
+  const micros = rest - ms * 1000
+  return `${lastPrefix}${threeDigits(ms)}${micros === 0 ? '' : threeDigits(micros)}Z`
 }
+
+const threeDigits = (value: number): string =>
+  value >= 100 ? String(value) : value >= 10 ? `0${value}` : `00${value}`

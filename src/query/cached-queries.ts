@@ -19,7 +19,7 @@ export interface CachedQueriesOptions {
  */
 export class CachedQueries implements QueryService {
   readonly #options: CachedQueriesOptions
-  readonly #flight = singleFlight<string>()
+  readonly #flight = singleFlight<Uint8Array>()
   #requests = 0
   #hits = 0
 
@@ -32,23 +32,23 @@ export class CachedQueries implements QueryService {
     return { requests: this.#requests, hits: this.#hits }
   }
 
-  rows(request: Parameters<Queries['rows']>[0]): Promise<string> {
+  rows(request: Parameters<Queries['rows']>[0]): Promise<Uint8Array> {
     return this.#through(['rows', request], () => this.#options.queries.rows(request))
   }
 
-  buckets(request: Parameters<Queries['buckets']>[0]): Promise<string> {
+  buckets(request: Parameters<Queries['buckets']>[0]): Promise<Uint8Array> {
     return this.#through(['buckets', request], () => this.#options.queries.buckets(request))
   }
 
-  chart(read: Parameters<Queries['chart']>[0]): Promise<string> {
+  chart(read: Parameters<Queries['chart']>[0]): Promise<Uint8Array> {
     return this.#through(['chart', read], () => this.#options.queries.chart(read))
   }
 
-  columns(read: Parameters<Queries['columns']>[0]): Promise<string> {
+  columns(read: Parameters<Queries['columns']>[0]): Promise<Uint8Array> {
     return this.#through(['columns', read], () => this.#options.queries.columns(read))
   }
 
-  async #through(question: unknown, load: () => Promise<string>): Promise<string> {
+  async #through(question: unknown, load: () => Promise<Uint8Array>): Promise<Uint8Array> {
     const { cache, ttlMs } = this.#options
     if (ttlMs === 0) return load()
     this.#requests++
@@ -56,11 +56,11 @@ export class CachedQueries implements QueryService {
     const kept = await cache.get(key)
     if (kept !== undefined) {
       this.#hits++
-      return Buffer.from(kept.buffer, kept.byteOffset, kept.byteLength).toString()
+      return kept
     }
     return this.#flight(key, async () => {
       const answer = await load()
-      await cache.set(key, Buffer.from(answer), ttlMs)
+      await cache.set(key, answer, ttlMs)
       return answer
     })
   }

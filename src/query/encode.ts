@@ -1,64 +1,78 @@
-import { isoFromTime } from '../model/time.ts'
+import type { JsonWriter } from '../kit/json-writer.ts'
 import type { SeriesBuckets, SeriesPoints } from '../ports/store.ts'
 
-/** JSON of a float64 that parses back to the same bits: `JSON.stringify` would lose -0. */
-export function encodeNumber(value: number): string {
-  return value === 0 && 1 / value < 0 ? '-0' : String(value)
-}
-
-/** JSON of the value at a place: number, or text where the point is text. */
-export function encodeValue(points: SeriesPoints, at: number): string {
+/** The value at a place: number, or text where the point is text. */
+export function writeValue(writer: JsonWriter, points: SeriesPoints, at: number): void {
   const value = points.values[at]
-  if (value === value) return encodeNumber(value)
-  return JSON.stringify(points.texts?.[at] ?? null)
+  const text = value === value ? undefined : points.texts?.[at]
+  if (text === undefined) writer.number(value)
+  else writer.string(text)
 }
 
-export function encodeTimes(timestamps: Float64Array): string {
-  let json = '['
+function writeTimes(writer: JsonWriter, timestamps: Float64Array): void {
+  writer.ascii('[')
   for (let i = 0; i < timestamps.length; i++) {
-    json += `${i === 0 ? '' : ','}"${isoFromTime(timestamps[i])}"`
+    if (i > 0) writer.ascii(',')
+    writer.time(timestamps[i])
   }
-  return json + ']'
+  writer.ascii(']')
 }
 
 /** NaN, which is what an aggregate over nothing gives, becomes null. */
-function encodeColumn(values: Float64Array): string {
-  let json = '['
+function writeColumn(writer: JsonWriter, values: Float64Array): void {
+  writer.ascii('[')
   for (let i = 0; i < values.length; i++) {
-    const value = values[i]
-    json += `${i === 0 ? '' : ','}${value - value === 0 ? encodeNumber(value) : 'null'}`
+    if (i > 0) writer.ascii(',')
+    writer.number(values[i])
   }
-  return json + ']'
+  writer.ascii(']')
 }
 
-function encodeName({ device, metric }: { device: string; metric: string }): string {
-  return `{"device_id":${JSON.stringify(device)},"metric":${JSON.stringify(metric)}`
+function writeHead(
+  writer: JsonWriter,
+  series: { device: string; metric: string; timestamps: Float64Array },
+): void {
+  writer.ascii('{"device_id":')
+  writer.string(series.device)
+  writer.ascii(',"metric":')
+  writer.string(series.metric)
+  writer.ascii(',"timestamps":')
+  writeTimes(writer, series.timestamps)
 }
 
 /** `[{device_id, metric, timestamps: [], values: []}]`: ready for a chart. */
-export function encodeSeriesPoints(series: readonly SeriesPoints[]): string {
-  const parts = series.map(points => {
-    let values = '['
+export function writeSeriesPoints(writer: JsonWriter, series: readonly SeriesPoints[]): void {
+  writer.ascii('[')
+  for (let s = 0; s < series.length; s++) {
+    const points = series[s]
+    if (s > 0) writer.ascii(',')
+    writeHead(writer, points)
+    writer.ascii(',"values":[')
     for (let i = 0; i < points.values.length; i++) {
-      values += `${i === 0 ? '' : ','}${encodeValue(points, i)}`
+      if (i > 0) writer.ascii(',')
+      writeValue(writer, points, i)
     }
-    const times = encodeTimes(points.timestamps)
-    return `${encodeName(points)},"timestamps":${times},"values":${values}]}`
-  })
-  return `[${parts.join(',')}]`
+    writer.ascii(']}')
+  }
+  writer.ascii(']')
 }
 
 /** `[{device_id, metric, timestamps: [], avg: [], …}]`, a column for each aggregate. */
-export function encodeSeriesBuckets(
+export function writeSeriesBuckets(
+  writer: JsonWriter,
   series: readonly SeriesBuckets[],
   aggregates: readonly string[],
-): string {
-  const parts = series.map(buckets => {
-    let json = `${encodeName(buckets)},"timestamps":${encodeTimes(buckets.timestamps)}`
+): void {
+  writer.ascii('[')
+  for (let s = 0; s < series.length; s++) {
+    const buckets = series[s]
+    if (s > 0) writer.ascii(',')
+    writeHead(writer, buckets)
     for (let a = 0; a < aggregates.length; a++) {
-      json += `,"${aggregates[a]}":${encodeColumn(buckets.columns[a])}`
+      writer.ascii(`,"${aggregates[a]}":`)
+      writeColumn(writer, buckets.columns[a])
     }
-    return json + '}'
-  })
-  return `[${parts.join(',')}]`
+    writer.ascii('}')
+  }
+  writer.ascii(']')
 }

@@ -1,4 +1,4 @@
-import { isoFromTime } from '../model/time.ts'
+import { JsonWriter } from '../kit/json-writer.ts'
 import type {
   Aggregate,
   BucketRead,
@@ -9,8 +9,8 @@ import type {
   TimeRange,
 } from '../ports/store.ts'
 import { encodeCursor, type Cursor } from './cursor.ts'
-import { encodeSeriesBuckets, encodeSeriesPoints } from './encode.ts'
-import { mergeRows } from './rows.ts'
+import { writeSeriesBuckets, writeSeriesPoints } from './encode.ts'
+import { writeRows } from './rows.ts'
 
 export interface RowsRequest {
   readonly tenant: string
@@ -33,64 +33,78 @@ export interface BucketsRequest {
 }
 
 /**
- * Answers for history as JSON text, read from the store. Every answer is exact: late and repeated
- * points are merged by the store. Errors are the store's.
+ * Answers for history as JSON in UTF-8, read from the store. Every answer is exact: late and
+ * repeated points are merged by the store. Errors are the store's.
  */
 export class Queries {
   readonly #store: Store
+  /** Answers are written without waiting in between, so one does for all. */
+  readonly #writer = new JsonWriter()
 
   constructor(store: Store) {
     this.#store = store
   }
 
-  /** `{device_id, data: [{timestamp, …metrics}], next_cursor}`: what was sent, a page at a time. */
-  async rows(request: RowsRequest): Promise<string> {
-    const { device, limit, order, cursor } = request
-    const page = await this.page(request)
-    const next =
-      page.moreAfterUs === undefined
-        ? 'null'
-        : `"${encodeCursor({ order: cursor?.order ?? order, timeUs: page.moreAfterUs })}"`
-    const head = `{"device_id":${JSON.stringify(device)},"count":${page.count},"limit":${limit}`
-    return `${head},"next_cursor":${next},"data":${page.json}}`
-  }
-
-  /** The rows alone, for dialects with an envelope of their own. */
-  async page(request: RowsRequest): Promise<ReturnType<typeof mergeRows>> {
+  /** `{device_id, count, limit, data: [{timestamp, …metrics}], next_cursor}`: a page of rows. */
+  async rows(request: RowsRequest): Promise<Uint8Array> {
     const { tenant, device, metrics, limit, cursor } = request
     const order = cursor?.order ?? request.order
-    const raw: RawRead = {
+    const series = await this.#store.read({
       select: { tenant, devices: [device], metrics },
       range: cursor === undefined ? request.range : after(request.range, cursor),
       limit: limit + 1,
       order,
-    }
-    return mergeRows(await this.#store.read(raw), { limit, order })
+    })
+    const writer = this.#writer
+    writer.begin()
+    writer.ascii('{"device_id":')
+    writer.string(device)
+    writer.ascii(`,"limit":${limit},"data":`)
+    const { count, moreAfterUs } = writeRows(writer, series, { limit, order })
+    const next =
+      moreAfterUs === undefined ? 'null' : `"${encodeCursor({ order, timeUs: moreAfterUs })}"`
+    writer.ascii(`,"count":${count},"next_cursor":${next}}`)
+    return writer.take()
   }
 
   /** `{start, end, interval, series: [{device_id, metric, timestamps, avg, …}]}`. */
-  async buckets(request: BucketsRequest): Promise<string> {
-    const { interval, aggregates, range } = request
-    const read: BucketRead = {
-      select: request.select,
-      range,
-      intervalUs: request.intervalUs,
-      aggregates,
-    }
-    const series = encodeSeriesBuckets(await this.#store.buckets(read), aggregates)
-    return `{${encodeRange(range)},"interval":"${interval}","series":${series}}`
+  async buckets(request: BucketsRequest): Promise<Uint8Array> {
+    const { select, range, interval, intervalUs, aggregates } = request
+    const read: BucketRead = { select, range, intervalUs, aggregates }
+    const series = await this.#store.buckets(read)
+    const writer = this.#begin(range, `"interval":"${interval}"`)
+    writeSeriesBuckets(writer, series, aggregates)
+    return this.#end()
   }
 
   /** `{start, end, series: [{device_id, metric, timestamps, values}]}`, LTTB to `maxPoints` each. */
-  async chart(read: DownsampleRead): Promise<string> {
-    const series = encodeSeriesPoints(await this.#store.downsample(read))
-    return `{${encodeRange(read.range)},"max_points":${read.maxPoints},"series":${series}}`
+  async chart(read: DownsampleRead): Promise<Uint8Array> {
+    const series = await this.#store.downsample(read)
+    writeSeriesPoints(this.#begin(read.range, `"max_points":${read.maxPoints}`), series)
+    return this.#end()
   }
 
   /** `{start, end, series: [{device_id, metric, timestamps, values}]}`, at most `limit` points each. */
-  async columns(read: RawRead): Promise<string> {
-    const series = encodeSeriesPoints(await this.#store.read(read))
-    return `{${encodeRange(read.range)},"limit":${read.limit},"series":${series}}`
+  async columns(read: RawRead): Promise<Uint8Array> {
+    const series = await this.#store.read(read)
+    writeSeriesPoints(this.#begin(read.range, `"limit":${read.limit}`), series)
+    return this.#end()
+  }
+
+  #begin({ start, end }: TimeRange, asked: string): JsonWriter {
+    const writer = this.#writer
+    writer.begin()
+    writer.ascii('{"start":')
+    writer.time(start)
+    writer.ascii(',"end":')
+    writer.time(end)
+    writer.ascii(`,${asked},"series":`)
+    return writer
+  }
+
+  #end(): Uint8Array {
+    this.#writer.ascii('}')
+    return this.#writer.take()
   }
 }
 
@@ -98,8 +112,4 @@ function after(range: TimeRange, { order, timeUs }: Cursor): TimeRange {
   return order === 'asc'
     ? { start: Math.max(range.start, timeUs + 1), end: range.end }
     : { start: range.start, end: Math.min(range.end, timeUs) }
-}
-
-function encodeRange({ start, end }: TimeRange): string {
-  return `"start":"${isoFromTime(start)}","end":"${isoFromTime(end)}"`
 }

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+
+import { JsonWriter } from '../kit/json-writer.ts'
 import type { SeriesPoints } from '../ports/store.ts'
-import { mergeRows } from './rows.ts'
+import { writeRows } from './rows.ts'
 
 const points = (metric: string, entries: [number, number | string][]): SeriesPoints => ({
   device: 'd',
@@ -11,6 +13,12 @@ const points = (metric: string, entries: [number, number | string][]): SeriesPoi
   values: Float64Array.from(entries, ([, value]) => (typeof value === 'number' ? value : NaN)),
   texts: entries.map(([, value]) => (typeof value === 'string' ? value : undefined)),
 })
+
+function mergeRows(series: readonly SeriesPoints[], page: Parameters<typeof writeRows>[2]) {
+  const writer = new JsonWriter()
+  const end = writeRows(writer, series, page)
+  return { json: writer.take().toString(), ...end }
+}
 
 test('series of one device become one row a time, with what each has there', () => {
   const rows = mergeRows(

@@ -1,46 +1,50 @@
-import { isoFromTime } from '../model/time.ts'
+import type { JsonWriter } from '../kit/json-writer.ts'
 import type { SeriesPoints } from '../ports/store.ts'
-import { encodeValue } from './encode.ts'
+import { writeValue } from './encode.ts'
 
-export interface Rows {
-  /** `[{"timestamp":…,"metric":value,…}]`, the shape that `POST /api/v1/telemetry/batch` takes. */
-  readonly json: string
+export interface RowsEnd {
   readonly count: number
   /** The time of the last row when there are more after it. */
   readonly moreAfterUs: number | undefined
 }
 
 /**
- * Merges the series of one device into rows, one a time, at most `limit`. Each series must hold
- * its first `limit + 1` points in the same order, so that every row returned is complete.
+ * Merges the series of one device into rows, one a time, at most `limit`, and writes them as
+ * `[{"timestamp":…,"metric":value,…}]`, the shape that `POST /api/v1/telemetry/batch` takes. Each
+ * series must hold its first `limit + 1` points in the same order, so that every row is complete.
  */
-export function mergeRows(
+export function writeRows(
+  writer: JsonWriter,
   series: readonly SeriesPoints[],
   { limit, order }: { limit: number; order: 'asc' | 'desc' },
-): Rows {
+): RowsEnd {
   const sign = order === 'asc' ? 1 : -1
-  const names = series.map(({ metric }) => JSON.stringify(metric))
+  const names = series.map(({ metric }) => `,${JSON.stringify(metric)}:`)
   const cursors = new Uint32Array(series.length)
-  let json = '['
   let count = 0
   let last = 0
+  writer.ascii('[')
   for (;;) {
     let next = Infinity
     for (let s = 0; s < series.length; s++) {
       const { timestamps } = series[s]
       if (cursors[s] < timestamps.length) next = Math.min(next, sign * timestamps[cursors[s]])
     }
-    if (next === Infinity) return { json: json + ']', count, moreAfterUs: undefined }
-    if (count === limit) return { json: json + ']', count, moreAfterUs: last }
+    if (next === Infinity || count === limit) {
+      writer.ascii(']')
+      return { count, moreAfterUs: next === Infinity ? undefined : last }
+    }
     last = sign * next
-    json += `${count === 0 ? '' : ','}{"timestamp":"${isoFromTime(last)}"`
+    writer.ascii(count === 0 ? '{"timestamp":' : ',{"timestamp":')
+    writer.time(last)
     for (let s = 0; s < series.length; s++) {
       const at = cursors[s]
       if (at >= series[s].timestamps.length || series[s].timestamps[at] !== last) continue
-      json += `,${names[s]}:${encodeValue(series[s], at)}`
+      writer.text(names[s])
+      writeValue(writer, series[s], at)
       cursors[s] = at + 1
     }
-    json += '}'
+    writer.ascii('}')
     count++
   }
 }

@@ -75,6 +75,9 @@ function checkTexts({ texts }: Batch, { limits }: FrameCheckContext): Problem | 
 
 type Problem = Omit<Rejection, 'points'>
 
+/** Dictionaries that are sound in themselves, by their `seriesDevice`; a gateway sends the same again. */
+const sound = new WeakSet<Uint32Array>()
+
 function checkNames(batch: Batch, context: FrameCheckContext): Problem | undefined {
   const { table, devices, limits } = context
   for (let d = 0; d < batch.devices.length; d++) {
@@ -90,6 +93,22 @@ function checkNames(batch: Batch, context: FrameCheckContext): Problem | undefin
       return { index: d, field: 'devices', detail, reason: 'unknown_device' }
     }
   }
+  if (!sound.has(batch.seriesDevice)) {
+    const problem = checkSeries(batch)
+    if (problem !== undefined) return problem
+    sound.add(batch.seriesDevice)
+  }
+  if (table.seriesCount + batch.seriesDevice.length > limits.maxSeries) {
+    const fresh = batch.seriesDevice.length - knownSeries(batch, table)
+    if (table.seriesCount + fresh > limits.maxSeries) {
+      const detail = `there would be more than ${limits.maxSeries} series (ingest.maxSeries)`
+      return { index: 0, field: 'series', detail, reason: 'limit' }
+    }
+  }
+  return undefined
+}
+
+function checkSeries(batch: Batch): Problem | undefined {
   const pairs = new Set<number>()
   for (let s = 0; s < batch.seriesDevice.length; s++) {
     pairs.add(batch.seriesDevice[s] * batch.metrics.length + batch.seriesMetric[s])
@@ -101,13 +120,6 @@ function checkNames(batch: Batch, context: FrameCheckContext): Problem | undefin
     const problem = nameProblem(batch.metrics[m])
     if (problem !== undefined) {
       return { index: m, field: 'metrics', detail: problem, reason: 'invalid_name' }
-    }
-  }
-  if (table.seriesCount + batch.seriesDevice.length > limits.maxSeries) {
-    const fresh = batch.seriesDevice.length - knownSeries(batch, table)
-    if (table.seriesCount + fresh > limits.maxSeries) {
-      const detail = `there would be more than ${limits.maxSeries} series (ingest.maxSeries)`
-      return { index: 0, field: 'series', detail, reason: 'limit' }
     }
   }
   return undefined

@@ -1,4 +1,5 @@
 import { pointCount, type EncodedBatch } from '../model/batch.ts'
+import { Dictionaries } from '../model/dictionary.ts'
 import { decodeFrame, encodeFrame, FrameError } from '../model/frame.ts'
 import type { Rejection } from '../model/rejection.ts'
 import type { SeriesTable } from '../model/series-table.ts'
@@ -50,6 +51,7 @@ export class IngestGate {
   readonly #options: GateOptions
   readonly #sink: PointSink
   readonly #marks = new SeriesMarks()
+  readonly #dictionaries = new Dictionaries()
   readonly #builders = new Map<string, BatchBuilder>()
   #frames: EncodedBatch[] = []
   #frameBytes = 0
@@ -103,7 +105,7 @@ export class IngestGate {
     let entry: EncodedBatch
     let rejected: readonly Rejection[]
     try {
-      const decoded = decodeFrame(frame)
+      const decoded = decodeFrame(frame, this.#dictionaries)
       const batch = decoded.tenant === tenant ? decoded : { ...decoded, tenant }
       rejected = checkFrame(batch, { limits, table, devices, nowMs: clock.nowMs() })
       entry = { batch, frame: batch === decoded ? frame : encodeFrame(batch) }

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib'
 import type { Batch } from './batch.ts'
+import type { Dictionaries, Dictionary } from './dictionary.ts'
 
 /**
  * The binary frame: one batch in bytes, little-endian, columns aligned to 8 so that they are read
@@ -59,42 +60,55 @@ export function framePoints(frame: Uint8Array): number {
 
 /**
  * Decodes one frame. The columns are views into `frame` where its memory is 8-aligned (copies
- * otherwise), so the caller must not change it afterwards.
+ * otherwise), so the caller must not change it afterwards. Names that come again are decoded once
+ * where there are `dictionaries` to keep them.
  *
  * @throws FrameError when length, checksum, version or structure are wrong. Values and timestamps
  *   are not judged here: a frame from outside is checked by `ingest`.
  */
-export function decodeFrame(frame: Uint8Array): Batch {
+export function decodeFrame(frame: Uint8Array, dictionaries?: Dictionaries): Batch {
   const bytes = aligned(frame)
   const header = readHeader(bytes)
-  const { devices: D, metrics: M, series: S, points: N } = header
-  const dictionary = bytes.toString(
-    'utf8',
-    FRAME_HEADER_BYTES,
-    FRAME_HEADER_BYTES + header.dictionaryBytes,
-  )
-  const names = dictionary.split('\0')
+  const { points: N, timesAt, indexAt, textsAt, textBytes } = header
+  const dictionary =
+    dictionaries === undefined
+      ? decodeDictionary(bytes, header)
+      : dictionaries.of(bytes.subarray(FRAME_HEADER_BYTES, timesAt), header, () =>
+          decodeDictionary(bytes, header),
+        )
+  const memory = bytes.buffer as ArrayBuffer
+  const base = bytes.byteOffset
+  const { tenant, devices, metrics, seriesDevice, seriesMetric } = dictionary
+  const batch = {
+    ...{ tenant, devices, metrics, seriesDevice, seriesMetric },
+    seriesIndex: new Uint32Array(memory, base + indexAt, N),
+    timestamps: new Float64Array(memory, base + timesAt, N),
+    values: new Float64Array(memory, base + timesAt + 8 * N, N),
+  }
+  mustStayBelow(batch.seriesIndex, header.series, 'seriesIndex')
+  if (textBytes === 0) return batch
+  return { ...batch, texts: decodeTexts(bytes.subarray(textsAt, textsAt + textBytes), N) }
+}
+
+function decodeDictionary(bytes: Buffer, header: Header): Dictionary {
+  const { devices: D, metrics: M, series: S, columnsAt, dictionaryBytes } = header
+  const text = bytes.toString('utf8', FRAME_HEADER_BYTES, FRAME_HEADER_BYTES + dictionaryBytes)
+  const names = text.split('\0')
   if (names.length !== 1 + D + M) {
     throw new FrameError(`dictionary holds ${names.length} names, header says ${1 + D + M}`)
   }
   const memory = bytes.buffer as ArrayBuffer
   const base = bytes.byteOffset
-  const { columnsAt, timesAt, indexAt, textsAt } = header
-  const batch = {
+  const dictionary = {
     tenant: names[0],
     devices: names.slice(1, 1 + D),
     metrics: names.slice(1 + D),
     seriesDevice: new Uint32Array(memory, base + columnsAt, S),
     seriesMetric: new Uint32Array(memory, base + columnsAt + 4 * S, S),
-    seriesIndex: new Uint32Array(memory, base + indexAt, N),
-    timestamps: new Float64Array(memory, base + timesAt, N),
-    values: new Float64Array(memory, base + timesAt + 8 * N, N),
   }
-  mustStayBelow(batch.seriesDevice, D, 'seriesDevice')
-  mustStayBelow(batch.seriesMetric, M, 'seriesMetric')
-  mustStayBelow(batch.seriesIndex, S, 'seriesIndex')
-  if (header.textBytes === 0) return batch
-  return { ...batch, texts: decodeTexts(bytes.subarray(textsAt, textsAt + header.textBytes), N) }
+  mustStayBelow(dictionary.seriesDevice, D, 'seriesDevice')
+  mustStayBelow(dictionary.seriesMetric, M, 'seriesMetric')
+  return dictionary
 }
 
 interface Header {

@@ -1,4 +1,4 @@
-import type { Batch } from './batch.ts'
+import type { Dictionary } from './dictionary.ts'
 
 /** A device as this process knows it. `id` is dense: 0, 1, 2 … in order of first sight. */
 export interface DeviceEntry {
@@ -26,8 +26,8 @@ export class SeriesTable {
   readonly #seriesMetric: string[] = []
   readonly #seriesMetricId: number[] = []
   readonly #metricNames: string[] = []
-  /** The dense ids of batches that were built in this process, which need no lookup. */
-  readonly #resolved = new WeakMap<Batch, Uint32Array>()
+  /** The dense ids of dictionaries, by their `seriesDevice`: names that come again need no lookup. */
+  readonly #resolved = new WeakMap<Uint32Array, { tenant: string; ids: Uint32Array }>()
 
   get deviceCount(): number {
     return this.#devices.length
@@ -100,21 +100,23 @@ export class SeriesTable {
   }
 
   /** The dense id of each series in the batch's dictionary; unknown names are added. */
-  resolve(batch: Batch): Uint32Array {
-    const known = this.#resolved.get(batch)
-    if (known !== undefined) return known
-    const devices = batch.devices.map(name => this.device(batch.tenant, name))
-    const ids = new Uint32Array(batch.seriesDevice.length)
+  resolve(dictionary: Dictionary): Uint32Array {
+    const { tenant, devices, metrics, seriesDevice, seriesMetric } = dictionary
+    const known = this.#resolved.get(seriesDevice)
+    // A frame's tenant may have been replaced by its sender's.
+    if (known?.tenant === tenant) return known.ids
+    const entries = devices.map(name => this.device(tenant, name))
+    const ids = new Uint32Array(seriesDevice.length)
     for (let s = 0; s < ids.length; s++) {
-      ids[s] = this.series(devices[batch.seriesDevice[s]], batch.metrics[batch.seriesMetric[s]])
+      ids[s] = this.series(entries[seriesDevice[s]], metrics[seriesMetric[s]])
     }
-    this.#resolved.set(batch, ids)
+    this.#resolved.set(seriesDevice, { tenant, ids })
     return ids
   }
 
   /** Says what `resolve` would find out, for a batch whose builder knows it already. */
-  remember(batch: Batch, ids: Uint32Array): void {
-    this.#resolved.set(batch, ids)
+  remember({ tenant, seriesDevice }: Dictionary, ids: Uint32Array): void {
+    this.#resolved.set(seriesDevice, { tenant, ids })
   }
 
   #tenant(name: string): TenantEntry {

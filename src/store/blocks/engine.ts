@@ -1,9 +1,8 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Batch } from '../../model/batch.ts'
+import { Dictionaries } from '../../model/dictionary.ts'
 import { decodeFrame } from '../../model/frame.ts'
 import { SeriesTable } from '../../model/series-table.ts'
-import type { DeviceEntry } from '../../model/series-table.ts'
 import { WeirError } from '../../ports/errors.ts'
 import type { LogPosition } from '../../ports/log.ts'
 import type { StoreStats } from '../../ports/store.ts'
@@ -38,9 +37,11 @@ export class Engine {
   /** Called when a flush has given memory back while it goes on. */
   onRoom: () => void = () => undefined
   readonly #taken: Map<number, Cover>
+  readonly #dictionaries = new Dictionaries()
   readonly #flushIntervalMs: number
   #nowMs: number
   #halted = false
+  #isPressed = false
 
   constructor(options: WorkerOptions, onCommit: () => void) {
     const { directory, headBytes } = options
@@ -64,11 +65,14 @@ export class Engine {
       ...{ partitions: this.partitions, blockPoints: options.blockPoints, turnMs: TURN_MS },
       ...{ transactionBlocks: options.transactionBlocks, onRoom: () => this.onRoom() },
       isHalted: () => this.#halted,
+      joins: () => !this.#isPressed,
     }
     this.loop = new FlushLoop({
       freeze: () => this.#freeze(),
       flush: async generation => {
         await flushGeneration(context, generation)
+        // So much came meanwhile that the next one had better be quick.
+        this.#isPressed = 2 * this.head.active.points > generation.points
         this.head.release()
         onCommit()
       },
@@ -87,14 +91,14 @@ export class Engine {
     const { partition, offset } = position
     let batch
     try {
-      batch = decodeFrame(frame)
+      batch = decodeFrame(frame, this.#dictionaries)
       checkPoints(batch.timestamps, batch.values, batch.texts)
     } catch (error) {
       this.#taken.set(partition, { offset: offset + 1, point: 0 })
       if (error instanceof WeirError) throw error
       throw new WeirError('rejected', `frame at ${partition}:${offset}: ${String(error)}`)
     }
-    const ids = this.#idsOf(batch)
+    const ids = this.table.resolve(batch)
     const point = this.head.insert({ batch, ids, position }, from)
     const isWhole = point === batch.timestamps.length
     this.#taken.set(partition, isWhole ? { offset: offset + 1, point: 0 } : { offset, point })
@@ -153,22 +157,6 @@ export class Engine {
     await this.loop.stop()
     await this.partitions.close()
     await this.meta.close()
-  }
-
-  /** The id of each series of a batch. `SeriesTable.resolve` would remember it, which costs more. */
-  #idsOf({ tenant, devices, metrics, seriesDevice, seriesMetric }: Batch): Uint32Array {
-    const { table } = this
-    const ids = new Uint32Array(seriesDevice.length)
-    let known = -1
-    let device: DeviceEntry | undefined
-    for (let s = 0; s < ids.length; s++) {
-      if (device === undefined || seriesDevice[s] !== known) {
-        known = seriesDevice[s]
-        device = table.device(tenant, devices[known])
-      }
-      ids[s] = table.series(device, metrics[seriesMetric[s]])
-    }
-    return ids
   }
 
   /** A new generation, when there is anything to flush. */

@@ -25,6 +25,8 @@ export interface FlushContext {
   readonly blockPoints: number
   readonly turnMs: number
   readonly transactionBlocks: number
+  /** Whether there is time to join short blocks. */
+  readonly joins: () => boolean
   /** Called when points of the generation have been released before its end. */
   readonly onRoom: () => void
   /** Whether to stop as soon as the transaction under way is over. */
@@ -67,9 +69,14 @@ async function assignSeries(
   generation: Generation,
   turns: Turns,
 ): Promise<void> {
-  for (const share of generation.shares.values()) share.series = []
   // In order of key, which LMDB likes best.
   generation.touched.sort((a, b) => a - b)
+  const shares = [...generation.shares.values()]
+  if (shares.length === 1) {
+    shares[0].series = generation.touched
+    return
+  }
+  for (const share of shares) share.series = []
   for (const series of generation.touched) {
     head.assign(generation, series)
     if (turns.isOver) await turns.rest()
@@ -88,6 +95,7 @@ async function flushShare(context: FlushContext, flush: ShareFlush): Promise<voi
   const { share, turns } = flush
   const { partition } = share
   partition.pinned = true
+  if (flush.isLast) context.partitions.follow(partition)
   const run = new ShareRun(context, flush)
   try {
     for (const series of share.series) {
@@ -100,6 +108,10 @@ async function flushShare(context: FlushContext, flush: ShareFlush): Promise<voi
     await run.commit(Infinity)
     await run.written
     partition.measure()
+  } catch (error) {
+    // What it says was not written.
+    partition.tails = undefined
+    throw error
   } finally {
     // A transaction under way must be over before anyone tries again.
     await run.written.catch(() => undefined)
@@ -138,6 +150,7 @@ class ShareRun {
   /** Works the points of one series into blocks. */
   add(series: number): void {
     const { head, columns, partitions, blockPoints } = this.#context
+    const joins = this.#context.joins()
     const { partition } = this.#share
     points.clear()
     head.gather(this.#generation, points, {
@@ -152,7 +165,9 @@ class ShareRun {
     columns.settleNewest(series, points.timestamps[last], { value, text: points.texts?.[last] })
     const before = this.#changes.length
     const changes = this.#changes
-    const added = mergeSeries(points, { partitions, partition, series, blockPoints, changes })
+    const added = mergeSeries(points, {
+      ...{ partitions, partition, series, blockPoints, joins, changes },
+    })
     for (let i = before; i < changes.length; i++) this.#bytes += changes[i].block?.length ?? 0
     this.#stored += added
     this.#duplicate += count - added

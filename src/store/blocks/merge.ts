@@ -18,6 +18,8 @@ export interface MergeTarget {
   readonly series: number
   /** Points a block should have. */
   readonly blockPoints: number
+  /** Whether short blocks are joined; when not, it is left to a later flush. */
+  readonly joins: boolean
   readonly changes: BlockChange[]
 }
 
@@ -40,7 +42,7 @@ const joined = new PointBuffer()
 export function mergeSeries(points: PointBuffer, target: MergeTarget): number {
   const { partition, partitions, series } = target
   const first = points.timestamps[0]
-  if (!partition.exists) return appendRun(points, [], target)
+  if (!partition.exists || isBehindTail(first, target)) return appendRun(points, [], target)
   const file = partitions.file(partition)
   const place = { series, partition }
   const touched: Existing[] = []
@@ -56,13 +58,24 @@ export function mergeSeries(points: PointBuffer, target: MergeTarget): number {
   return mergeEach(points, touched.reverse(), target)
 }
 
+/** Whether it is known, without reading, that points from `first` on are blocks of their own. */
+function isBehindTail(
+  first: number,
+  { partition: { tails }, series, blockPoints, joins }: MergeTarget,
+): boolean {
+  const lastTime = tails?.lastTime(series)
+  if (tails === undefined || lastTime === undefined || lastTime >= first) return false
+  return !joins || 2 * tails.points(series) >= blockPoints
+}
+
 /**
  * The short blocks at the end that are worth rewriting together with `count` new points, rising.
  * Blocks are joined when that makes a well-filled one, or one several times larger than each of
  * its parts: so every point is rewritten a few times at most, however small the flushes are.
  */
 function joinable(last: Existing, count: number, target: MergeTarget): Existing[] {
-  const { partition, partitions, series, blockPoints } = target
+  const { partition, partitions, series, blockPoints, joins } = target
+  if (!joins) return []
   const place = { series, partition }
   const short: Existing[] = []
   let chosen = 0
@@ -86,14 +99,14 @@ function joinable(last: Existing, count: number, target: MergeTarget): Existing[
 
 function appendRun(points: PointBuffer, short: readonly Existing[], target: MergeTarget): number {
   if (short.length === 0) {
-    putBlocks(points, { from: 0, to: points.length, evenly: false }, target)
+    putBlocks(points, { from: 0, to: points.length, evenly: false, areLast: true }, target)
     return points.length
   }
   joined.clear()
   for (const existing of short) decode(joined, existing, target)
   joined.append(points, 0, points.length)
   removeOld(short, joined, target)
-  putBlocks(joined, { from: 0, to: joined.length, evenly: false }, target)
+  putBlocks(joined, { from: 0, to: joined.length, evenly: false, areLast: true }, target)
   return points.length
 }
 
@@ -104,7 +117,7 @@ function mergeEach(points: PointBuffer, blocks: readonly Existing[], target: Mer
   for (let i = 0; i < blocks.length && from < points.length; i++) {
     const isLast = i + 1 === blocks.length
     const to = isLast ? points.length : points.lowerBound(blocks[i + 1].header.firstTime, from)
-    if (to > from) added += mergeOne(points, { from, to, existing: blocks[i] }, target)
+    if (to > from) added += mergeOne(points, { from, to, existing: blocks[i], isLast }, target)
     from = to
   }
   return added
@@ -112,13 +125,13 @@ function mergeEach(points: PointBuffer, blocks: readonly Existing[], target: Mer
 
 function mergeOne(
   points: PointBuffer,
-  { from, to, existing }: { from: number; to: number; existing: Existing },
+  { from, to, existing, isLast }: { from: number; to: number; existing: Existing; isLast: boolean },
   target: MergeTarget,
 ): number {
   const { header } = existing
   const after = points.timestamps[from] > header.lastTime
   if (after && 2 * header.count >= target.blockPoints) {
-    putBlocks(points, { from, to, evenly: false }, target)
+    putBlocks(points, { from, to, evenly: false, areLast: isLast }, target)
     return to - from
   }
   decoded.clear()
@@ -126,7 +139,8 @@ function mergeOne(
   merged.clear()
   mergeSlices(merged, { points: decoded, from: 0, to: decoded.length }, { points, from, to })
   removeOld([existing], merged, target)
-  putBlocks(merged, { from: 0, to: merged.length, evenly: !after }, target)
+  const areLast = isLast
+  putBlocks(merged, { from: 0, to: merged.length, evenly: !after, areLast }, target)
   return merged.length - header.count
 }
 
@@ -144,11 +158,20 @@ function removeOld(old: readonly Existing[], points: PointBuffer, target: MergeT
   }
 }
 
-/** Cuts points [from, to) into blocks: full ones and a rest, or all of about one size. */
+interface Cut {
+  readonly from: number
+  readonly to: number
+  /** All blocks of about one size; else full ones and a rest. */
+  readonly evenly: boolean
+  /** No block of the series comes after them. */
+  readonly areLast: boolean
+}
+
+/** Cuts points [from, to) into blocks. */
 function putBlocks(
   points: PointBuffer,
-  { from, to, evenly }: { from: number; to: number; evenly: boolean },
-  { series, blockPoints, changes }: MergeTarget,
+  { from, to, evenly, areLast }: Cut,
+  { series, blockPoints, changes, partition }: MergeTarget,
 ): void {
   const count = to - from
   const pieces = Math.ceil(count / blockPoints)
@@ -158,6 +181,7 @@ function putBlocks(
     const end = textBound(points, at, Math.min(to, at + size))
     const time = points.timestamps[at]
     changes.push({ series, time, block: encodeBlock(points.columns(), at, end) })
+    if (areLast && end === to) partition.tails?.set(series, points.timestamps[end - 1], end - at)
     at = end
   }
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { LogPosition } from '../../ports/log.ts'
 import { coverRows, coveredPoints, coversOf, furthest, isWithin } from './covers.ts'
 import type { CoverRow, Covers } from './covers.ts'
+import { BlockTails } from './block-tails.ts'
 import { syncFolder } from './lmdb-table.ts'
 import { PartitionFile } from './partition-file.ts'
 
@@ -37,6 +38,8 @@ export class Partition {
   covered: Covers = new Map()
   partial: readonly PartialCover[] = []
   file: PartitionFile | undefined = undefined
+  /** Known of one partition only; see `PartitionSet.follow`. */
+  tails: BlockTails | undefined = undefined
   /** Open files are closed in order of last use. */
   usedAt = 0
   pinned = false
@@ -119,6 +122,7 @@ export class PartitionSet {
   readonly #byStart = new Map<number, Partition>()
   #sorted: Partition[] | undefined = undefined
   readonly #open = new Set<Partition>()
+  #followed: Partition | undefined = undefined
   #uses = 0
 
   constructor(options: { directory: string; spanUs: number; maxOpen: number }) {
@@ -176,6 +180,14 @@ export class PartitionSet {
     partition.exists = true
     this.#open.add(partition)
     return partition.file
+  }
+
+  /** From now on it is known how each series of this partition ends, and of no other. */
+  follow(partition: Partition): void {
+    if (this.#followed === partition && partition.tails !== undefined) return
+    if (this.#followed !== undefined) this.#followed.tails = undefined
+    this.#followed = partition
+    partition.tails = new BlockTails()
   }
 
   /** Reads the record of a partition from its file. */

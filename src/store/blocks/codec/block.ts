@@ -61,6 +61,14 @@ const POINT_BYTES = 36
 /** Code tables: at most eight, 256 symbols each. */
 const TABLE_BYTES = 4096
 
+/**
+ * Blocks are cut from larger pieces of memory: for one of its own V8 takes longer than for a point's
+ * encoding, and its collector runs more often.
+ */
+const ARENA_BYTES = 1 << 18
+let arena = Buffer.alloc(0)
+let arenaUsed = 0
+
 const writer = new ByteWriter()
 const compact = new Float64Array(MAX_BLOCK_POINTS)
 
@@ -171,8 +179,14 @@ function scaleConstant(front: Front): void {
 function finish(): Buffer {
   const end = writer.at
   writer.view.setUint32(end, crc32(writer.bytes.subarray(0, end)), true)
-  const block = Buffer.allocUnsafeSlow(end + CHECKSUM_BYTES)
-  writer.bytes.copy(block, 0, 0, end + CHECKSUM_BYTES)
+  const size = end + CHECKSUM_BYTES
+  if (arenaUsed + size > arena.length) {
+    arena = Buffer.allocUnsafeSlow(Math.max(ARENA_BYTES, size))
+    arenaUsed = 0
+  }
+  const block = arena.subarray(arenaUsed, arenaUsed + size)
+  arenaUsed += size
+  writer.bytes.copy(block, 0, 0, size)
   return block
 }
 

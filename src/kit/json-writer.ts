@@ -41,15 +41,20 @@ export class JsonWriter {
     this.#at = at
   }
 
-  /** JSON, or a part of it, as it is. */
-  text(text: string): void {
-    this.#reserve(3 * text.length)
-    this.#at += this.#bytes.write(text, this.#at)
+  /** JSON, or a part of it, in UTF-8, as it is: what is written often is best encoded once. */
+  bytes(json: Uint8Array): void {
+    this.#reserve(json.length)
+    const bytes = this.#bytes
+    let at = this.#at
+    for (let i = 0; i < json.length; i++) bytes[at++] = json[i]
+    this.#at = at
   }
 
   /** A string value. */
   string(value: string): void {
-    this.text(JSON.stringify(value))
+    const json = JSON.stringify(value)
+    this.#reserve(3 * json.length)
+    this.#at += this.#bytes.write(json, this.#at)
   }
 
   /** A number that parses back to the same bits, -0 too; what is not finite becomes null. */

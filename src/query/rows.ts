@@ -2,6 +2,9 @@ import type { JsonWriter } from '../kit/json-writer.ts'
 import type { SeriesPoints } from '../ports/store.ts'
 import { writeValue } from './encode.ts'
 
+const FIRST = Buffer.from('{"timestamp":')
+const NEXT = Buffer.from(',{"timestamp":')
+
 export interface RowsEnd {
   readonly count: number
   /** The time of the last row when there are more after it. */
@@ -19,7 +22,7 @@ export function writeRows(
   { limit, order }: { limit: number; order: 'asc' | 'desc' },
 ): RowsEnd {
   const sign = order === 'asc' ? 1 : -1
-  const names = series.map(({ metric }) => `,${JSON.stringify(metric)}:`)
+  const names = series.map(({ metric }) => Buffer.from(`,${JSON.stringify(metric)}:`))
   const cursors = new Uint32Array(series.length)
   let count = 0
   let last = 0
@@ -35,12 +38,12 @@ export function writeRows(
       return { count, moreAfterUs: next === Infinity ? undefined : last }
     }
     last = sign * next
-    writer.ascii(count === 0 ? '{"timestamp":' : ',{"timestamp":')
+    writer.bytes(count === 0 ? FIRST : NEXT)
     writer.time(last)
     for (let s = 0; s < series.length; s++) {
       const at = cursors[s]
       if (at >= series[s].timestamps.length || series[s].timestamps[at] !== last) continue
-      writer.text(names[s])
+      writer.bytes(names[s])
       writeValue(writer, series[s], at)
       cursors[s] = at + 1
     }

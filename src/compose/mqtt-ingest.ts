@@ -1,20 +1,24 @@
 import { decodeBareValue, decodeTopicTelemetry } from '../ingest/dialects/fleet.ts'
 import { decodeSensorRecord } from '../ingest/dialects/sensor-record.ts'
 import type { IngestGate } from '../ingest/gate.ts'
+import type { Door } from '../ingest/ledger.ts'
 import type { PointSink } from '../ingest/point-sink.ts'
 import type { MqttOptions, TelemetryMessage, TelemetryTarget } from '../mqtt/options.ts'
 
 export interface MqttIngestOptions {
   readonly gate: IngestGate
   readonly tenant: string
+  /** Under which the points are counted; `mqtt` is the embedded broker. */
+  readonly door?: Door
   /** A topic told the site of a device whose points are durable; called for each such message. */
   readonly onSite: (deviceId: string, site: string) => void
 }
 
-/** Brings the telemetry messages of the broker to the gate, all of one socket read at once. */
-export function mqttIngest({ gate, tenant, onSite }: MqttIngestOptions): MqttOptions['ingest'] {
+/** Brings the telemetry messages of a broker to the gate, all of one socket read at once. */
+export function mqttIngest(options: MqttIngestOptions): MqttOptions['ingest'] {
+  const { gate, tenant, door = 'mqtt', onSite } = options
   return async messages => {
-    const outcome = await gate.ingest(tenant, 'mqtt', sink => decodeMessages(messages, sink))
+    const outcome = await gate.ingest(tenant, door, sink => decodeMessages(messages, sink))
     for (const { target } of messages) {
       if (target.site !== undefined) onSite(target.deviceId, target.site)
     }

@@ -1,6 +1,6 @@
 import type { Rejection, RejectReason } from '../model/rejection.ts'
 
-export type Door = 'http' | 'mqtt'
+export type Door = 'http' | 'mqtt' | 'bridge'
 
 /** What the doors have seen since the log was created, in points. */
 export interface DoorCounts {

@@ -273,7 +273,7 @@ export class Connection {
     if (batch !== undefined) this.#queue.push(batch)
   }
 
-  #checkSize(type: number, size: number): void {
+  #checkSize(type: number, size: number): undefined {
     if (!this.isOpen) {
       if (type !== CONNECT) throw new ProtocolError('its first packet is not CONNECT')
       if (size > MAX_CONNECT_BYTES) throw new ProtocolError('its CONNECT is too large')

@@ -3,6 +3,12 @@ import { readFixedHeader, type FixedHeader, type PacketPlace } from './packets.t
 const EMPTY = Buffer.alloc(0)
 const header: FixedHeader = { headerBytes: 0, bodyBytes: 0 }
 
+/**
+ * Called with each packet as soon as its size is known: throws when it is not to be had, or returns
+ * how many of its bytes are wanted; undefined: all. Called again when more has come.
+ */
+export type CheckSize = (type: number, size: number) => number | undefined
+
 /** The bytes of one client that are not handled yet, cut into packets. */
 export class ReceiveBuffer {
   /** What `next` has found; both are valid until `consume`. */
@@ -13,16 +19,20 @@ export class ReceiveBuffer {
   #partBytes = 0
   /** Bytes from `#at` that make the next packet complete, as far as is known. */
   #wanted = 2
-  readonly #checkSize: (type: number, size: number) => void
+  /** Bytes to come that belong to a packet of which only the head was wanted. */
+  #unwanted = 0
+  readonly #checkSize: CheckSize
 
-  /** `checkSize` is called with each packet as soon as its size is known, and may throw. */
-  constructor(checkSize: (type: number, size: number) => void) {
+  constructor(checkSize: CheckSize) {
     this.#checkSize = checkSize
   }
 
   push(chunk: Buffer): void {
-    this.#parts.push(chunk)
-    this.#partBytes += chunk.length
+    const skipped = Math.min(this.#unwanted, chunk.length)
+    this.#unwanted -= skipped
+    if (skipped === chunk.length) return
+    this.#parts.push(skipped === 0 ? chunk : chunk.subarray(skipped))
+    this.#partBytes += chunk.length - skipped
   }
 
   /** Whether another packet may be complete. */
@@ -30,7 +40,10 @@ export class ReceiveBuffer {
     return this.bytes.length - this.#at + this.#partBytes >= this.#wanted
   }
 
-  /** Finds the next complete packet; `consume` moves behind it. */
+  /**
+   * Finds the next packet that is complete, as far as it is wanted; `consume` moves behind it. Of
+   * one that is not wanted whole, `place.end` is still its end, beyond the bytes.
+   */
   next(): boolean {
     if (!this.hasMore) return false
     // Joined only when the packet is complete: a large one comes in many parts.
@@ -43,9 +56,9 @@ export class ReceiveBuffer {
     }
     const body = at + header.headerBytes
     const end = body + header.bodyBytes
-    this.#checkSize(bytes[at] >> 4, end - at)
-    if (end > bytes.length) {
-      this.#wanted = end - at
+    const wanted = this.#checkSize(bytes[at] >> 4, end - at) ?? end - at
+    if (at + wanted > bytes.length) {
+      this.#wanted = wanted
       return this.next()
     }
     this.place.at = at
@@ -55,13 +68,16 @@ export class ReceiveBuffer {
   }
 
   consume(): void {
-    this.#at = this.place.end
     this.#wanted = 2
+    const missing = this.place.end - this.bytes.length
+    this.#at = Math.min(this.place.end, this.bytes.length)
+    if (missing > 0) this.#skip(missing)
     // An idle client is not to pin what it sent last.
     if (this.#at === this.bytes.length) this.#reset()
   }
 
   clear(): void {
+    this.#unwanted = 0
     this.#parts = []
     this.#partBytes = 0
     this.#reset()
@@ -70,6 +86,14 @@ export class ReceiveBuffer {
   #reset(): void {
     this.bytes = EMPTY
     this.#at = 0
+  }
+
+  #skip(bytes: number): void {
+    const rest = this.#parts
+    this.#parts = []
+    this.#partBytes = 0
+    this.#unwanted = bytes
+    for (const part of rest) this.push(part)
   }
 
   #join(): void {

@@ -3,6 +3,8 @@ import { spawnSync } from 'node:child_process'
 /** Programs that some tests run, and the Debian package that brings each. */
 const TOOLS = [
   { program: 'mosquitto_pub', debian: ['mosquitto-clients'] },
+  { program: 'mosquitto', debian: ['mosquitto'] },
+  { program: 'openssl', debian: ['openssl'] },
   { program: 'cc', debian: ['gcc', 'libc6-dev'] },
 ]
 

@@ -93,12 +93,21 @@ function defaultOf({ default: value, unit }: SchemaNode): string {
 function listItems(section: string): string[] {
   const lists = options.filter(({ path, node }) => path.startsWith(`${section}.`) && node.items)
   return lists.map(({ path, node }) => {
-    const properties = Object.entries(node.items?.properties ?? {})
-    const rows = properties.map(([name, child]) => {
-      const isRequired = node.items?.required?.includes(name) === true
-      return [`\`${name}\``, isRequired ? 'yes' : 'no', child.description ?? '']
-    })
-    return `Each item of \`${path}\`:\n\n${table(['Key', 'Required', 'Meaning'], rows)}`
+    const rows = itemKeys(node.items ?? {}, '')
+    return `Each item of \`${path}\`:\n\n${table(['Key', 'Default', 'Meaning'], rows)}`
+  })
+}
+
+/** The keys of a list's items, those of sections and lists within them too. */
+function itemKeys(item: SchemaNode, prefix: string): string[][] {
+  return Object.entries(item.properties ?? {}).flatMap(([name, node]) => {
+    const path = `${prefix}${name}`
+    if (node.type === 'object') return itemKeys(node, `${path}.`)
+    const isRequired = item.required?.includes(name) === true && node.default === undefined
+    const absent = isRequired ? 'required' : 'none'
+    const standard = node.default === undefined ? absent : `\`${defaultOf(node)}\``
+    const row = [`\`${path}\``, standard, node.description ?? '']
+    return [row, ...itemKeys(node.items ?? {}, `${path}[].`)]
   })
 }
 

@@ -8,6 +8,7 @@ import type { Logger } from '../observe/logger.ts'
 import { systemClock, type Clock } from '../ports/clock.ts'
 import { WeirError } from '../ports/errors.ts'
 import { WRITER_GROUP } from '../process/writer.ts'
+import { openBridges, type Bridges } from './bridges.ts'
 import { openCore, type Core } from './core.ts'
 import { httpServices } from './http-services.ts'
 import { mqttIngest } from './mqtt-ingest.ts'
@@ -49,7 +50,9 @@ export async function startNode(config: Config, options: NodeOptions): Promise<W
     closers.unshift(() => gate.close())
     const mqtt = config.mqtt.enabled ? await openBroker(config, core, gate) : undefined
     if (mqtt !== undefined) closers.unshift(() => mqtt.close(config.shutdownTimeoutMs / 2))
-    attachMetrics(core, mqtt)
+    const bridges = await openBridges(config, core, gate)
+    closers.unshift(() => bridges.close(config.shutdownTimeoutMs / 2))
+    attachMetrics(core, mqtt, bridges)
     const app = createHttpHost(httpServices(config, { ...core, gate }))
     closers.unshift(() => app.close())
     mqtt?.attachWebSocket(app.server)
@@ -94,7 +97,7 @@ function addressOf(text: string): Address {
   return address
 }
 
-function attachMetrics(core: Core, mqtt: MqttDoor | undefined): void {
+function attachMetrics(core: Core, mqtt: MqttDoor | undefined, bridges: Bridges): void {
   const { metrics, ledger, writer, store, registry, queries } = core
   metrics.attach({
     doors: () => ledger.byDoor(),
@@ -103,5 +106,6 @@ function attachMetrics(core: Core, mqtt: MqttDoor | undefined): void {
     cache: () => queries.counts(),
     devices: () => ({ ...registry.counts() }),
     store: () => store.stats(),
+    bridges: () => bridges.all.map(bridge => bridge.stats()),
   })
 }

@@ -9,8 +9,10 @@ export interface ReadinessParts {
 }
 
 export interface ReadinessWatch {
-  /** Cheap; the reasons why Weir does not take points now, each a sentence. */
+  /** Cheap; the reasons why Weir does not take points now, each a sentence, and the notes. */
   now(): { readonly ready: boolean; readonly reasons: readonly string[] }
+  /** Adds what is wrong outside of Weir: people are told, but Weir goes on taking points. */
+  note(read: () => readonly string[]): void
   stop(): void
 }
 
@@ -25,14 +27,17 @@ export function watchReadiness({ log, store, clock }: ReadinessParts): Readiness
       (error: unknown) => (storeFailure = error instanceof Error ? error.message : String(error)),
     )
   })
+  const notes: (() => readonly string[])[] = []
   return {
     stop,
+    note: read => void notes.push(read),
     now() {
       const reasons: string[] = []
       const { failure } = log.status()
       if (failure !== undefined) reasons.push(`the log takes no writes: ${failure}`)
       if (storeFailure !== undefined) reasons.push(`the store cannot write: ${storeFailure}`)
-      return { ready: reasons.length === 0, reasons }
+      const ready = reasons.length === 0
+      return { ready, reasons: [...reasons, ...notes.flatMap(read => read())] }
     },
   }
 }

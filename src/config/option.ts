@@ -5,14 +5,18 @@ import type { Unit } from './units.ts'
 export interface SchemaNode {
   readonly type?: 'object' | 'array' | 'string' | 'integer' | 'boolean'
   readonly properties?: Readonly<Record<string, SchemaNode>>
-  readonly required?: readonly string[]
+  readonly required?: readonly string[] | undefined
   readonly items?: SchemaNode
   readonly enum?: readonly string[]
   readonly default?: unknown
   readonly description?: string
   readonly minimum?: number
   readonly minLength?: number
-  readonly format?: 'address' | 'topic-template'
+  readonly maximum?: number
+  readonly pattern?: string
+  readonly format?: 'address' | 'topic-template' | 'topic-filter' | 'broker-url'
+  /** A secret: never shown. */
+  readonly writeOnly?: boolean
   readonly unit?: Unit
 }
 

@@ -1,4 +1,5 @@
 import { isLoopback, parseAddress } from './address.ts'
+import { bridgeProblems } from './bridge-rules.ts'
 import type { Problem } from './problem.ts'
 import type { Config } from './schema.ts'
 
@@ -6,7 +7,7 @@ import type { Config } from './schema.ts'
 export function ruleProblems(config: Config, sources: ReadonlyMap<string, string>): Problem[] {
   const problems: Problem[] = []
   const report = (path: string, message: string, hint: string): void => {
-    const source = sources.get(path)
+    const source = sources.get(path.replace(/\[.*/, ''))
     problems.push({ path, message, hint, ...(source === undefined ? {} : { source }) })
   }
 
@@ -29,6 +30,8 @@ export function ruleProblems(config: Config, sources: ReadonlyMap<string, string
       'Listen on 127.0.0.1 behind a proxy that authenticates, or say --insecure to allow it.',
     )
   }
+
+  bridgeProblems(config, report)
 
   const { query, ingest } = config
   if (query.defaultLimit > query.maxLimit) {

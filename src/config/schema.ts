@@ -1,5 +1,6 @@
 import Type from 'typebox'
 import type { Static, TObject, TProperties } from 'typebox'
+import { bridge } from './bridge-schema.ts'
 
 /**
  * Every option of Weir: its type, default, bounds and meaning. Everything else is made from this:
@@ -71,6 +72,10 @@ export const configSchema = section('The configuration of a Weir node.', {
     topics: Type.Array(topic, {
       default: [{ template: 'plant/{site}/{device_id}/{metric}' }],
       description: 'Telemetry topics besides `devices/…` and `iot/data`, first match wins.',
+    }),
+    bridges: Type.Array(bridge, {
+      default: [],
+      description: 'Outside brokers to take telemetry from (docs/guides/bridge.md).',
     }),
   }),
   auth: section('Who may come in.', {

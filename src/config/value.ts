@@ -1,8 +1,10 @@
 import { parse as parseYaml } from 'yaml'
 import { parseAddress } from './address.ts'
+import { brokerUrlProblem } from './broker-url.ts'
 import type { SchemaNode } from './option.ts'
 import type { Problem } from './problem.ts'
 import { suggestion } from './suggestion.ts'
+import { topicFilterProblem } from './topic-filter.ts'
 import { topicTemplateProblem } from './topic-template.ts'
 import { parseQuantity, UNIT_EXAMPLES } from './units.ts'
 
@@ -59,7 +61,7 @@ function checkBoolean(given: Given): Checked {
 }
 
 function checkInteger(node: SchemaNode, given: Given): Checked {
-  const { unit, minimum = 0 } = node
+  const { unit, minimum = 0, maximum = Infinity } = node
   let { value } = given
   if (typeof value === 'string' && unit !== undefined) value = parseQuantity(value, unit)
   else if (typeof value === 'string' && given.isText && /^[\d_]+$/.test(value)) {
@@ -72,6 +74,9 @@ function checkInteger(node: SchemaNode, given: Given): Checked {
   if ((value as number) < minimum) {
     return problem(given, `${shown(given.value)} is below the least, ${minimum}`)
   }
+  if ((value as number) > maximum) {
+    return problem(given, `${shown(given.value)} is above the most, ${maximum}`)
+  }
   return { value }
 }
 
@@ -82,11 +87,20 @@ function checkString(node: SchemaNode, given: Given): Checked {
   if (node.format === 'address' && parseAddress(value) === undefined) {
     return problem(given, `${shown(value)} is not HOST:PORT`, 'For example 127.0.0.1:8080')
   }
-  if (node.format === 'topic-template') {
-    const wrong = topicTemplateProblem(value)
-    if (wrong !== undefined) return problem(given, `${shown(value)} ${wrong}`)
+  if (node.pattern !== undefined && !new RegExp(node.pattern, 'u').test(value)) {
+    return problem(given, `${shown(value)} does not match ${node.pattern}`)
   }
-  return given
+  const wrong = node.format === undefined ? undefined : FORMATS[node.format]?.(value)
+  if (wrong === undefined) return given
+  // Somebody may have put a password into a url.
+  return problem(given, `${node.format === 'broker-url' ? 'it' : shown(value)} ${wrong}`)
+}
+
+/** What is wrong with a text of a format, if anything. */
+const FORMATS: Readonly<Record<string, (text: string) => string | undefined>> = {
+  'topic-template': topicTemplateProblem,
+  'topic-filter': topicFilterProblem,
+  'broker-url': brokerUrlProblem,
 }
 
 function checkArray(node: SchemaNode, given: Given): Checked {
@@ -123,12 +137,24 @@ function checkObject(node: SchemaNode, given: Given): Checked {
     if ('problems' in checked) problems.push(...checked.problems)
     else result[name] = checked.value
   }
+  for (const [name, child] of Object.entries(known)) {
+    if (Object.hasOwn(value, name) || Object.hasOwn(result, name)) continue
+    const standard = defaultOf(child)
+    if (standard !== undefined) result[name] = standard
+  }
   for (const name of node.required ?? []) {
-    if (!Object.hasOwn(value, name)) {
+    if (!Object.hasOwn(value, name) && !Object.hasOwn(result, name)) {
       problems.push({ path: `${path}.${name}`, source: given.source, message: 'is missing' })
     }
   }
   return problems.length > 0 ? { problems } : { value: result }
+}
+
+/** Of an option, or of a section within an item of a list: all that its options say. */
+function defaultOf({ default: value, type, properties = {} }: SchemaNode): unknown {
+  if (type !== 'object') return structuredClone(value)
+  const entries = Object.entries(properties).map(([name, child]) => [name, defaultOf(child)])
+  return Object.fromEntries(entries.filter(([, standard]) => standard !== undefined))
 }
 
 function knownNames(name: string, known: Readonly<Record<string, unknown>>): string {

@@ -12,6 +12,7 @@ function attached(): Metrics {
     devices: () => ({ online: 5 }),
     store: () =>
       Promise.resolve({ stored: 30, duplicate: 1, unsettled: 0, diskBytes: 8, memoryBytes: 9 }),
+    bridges: () => [],
   })
   return metrics
 }

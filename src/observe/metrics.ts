@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
 import { HotHistogram } from './hot-histogram.ts'
+import { bridgeMetrics, type BridgeFigures } from './bridge-metrics.ts'
 
 /** What is read at each scrape; counters count since the process started, in points or messages. */
 export interface MetricSources {
@@ -21,6 +22,7 @@ export interface MetricSources {
     readonly diskBytes: number
     readonly memoryBytes: number
   }>
+  readonly bridges: () => readonly BridgeFigures[]
 }
 
 export interface AnsweredRequest {
@@ -81,6 +83,7 @@ export class Metrics {
   /** Says where the values come from that other parts count; called once by the composition. */
   attach(sources: MetricSources): void {
     this.#attachCounters(sources)
+    bridgeMetrics(this.#registry, sources.bridges)
     this.#gauge(named('mqtt_connected_clients', 'MQTT clients connected now'), gauge => {
       gauge.set(sources.mqtt().clients)
     })

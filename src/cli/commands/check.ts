@@ -1,5 +1,6 @@
 import { formatProblems } from '../../config/problem.ts'
 import type { LoadedConfig } from '../../config/load.ts'
+import { withoutSecrets } from '../../config/secrets.ts'
 import { readArguments } from '../arguments.ts'
 import type { CommandIo } from '../command.ts'
 import { commands } from '../commands.ts'
@@ -28,6 +29,7 @@ function planOf({ config, file }: LoadedConfig) {
     roles: ['all'],
     engines: { log: log.engine, store: store.engine, cache: cache.engine, catalog: catalog.engine },
     addresses: { http: http.address, ...(mqtt.enabled ? { mqtt: mqtt.address } : {}) },
+    bridges: mqtt.bridges.map(({ name, url }) => `${name} ${url}`),
     data: config.data,
     access: config.auth.mode,
   }
@@ -35,11 +37,12 @@ function planOf({ config, file }: LoadedConfig) {
 
 function jsonPlan(loaded: LoadedConfig) {
   const { config, sources } = loaded
-  return { ok: true, plan: planOf(loaded), config, sources: Object.fromEntries(sources) }
+  const shown = withoutSecrets(config)
+  return { ok: true, plan: planOf(loaded), config: shown, sources: Object.fromEntries(sources) }
 }
 
 function textPlan(loaded: LoadedConfig): string {
-  const { topology, roles, engines, addresses, data, access } = planOf(loaded)
+  const { topology, roles, engines, addresses, bridges, data, access } = planOf(loaded)
   const pairs = (values: object): string =>
     Object.entries(values)
       .map(([name, value]) => `${name} ${String(value)}`)
@@ -52,6 +55,7 @@ function textPlan(loaded: LoadedConfig): string {
     `  roles      ${roles.join(', ')}`,
     `  engines    ${pairs(engines)}`,
     `  listens    ${pairs(addresses)}`,
+    ...bridges.map(bridge => `  bridge     ${bridge}`),
     `  access     ${access}${loaded.config.insecure ? ', beyond this machine too (insecure)' : ''}`,
     `  data       ${data}`,
     ...overrides.map(([path, source]) => `  ${path} is set by ${source}`),

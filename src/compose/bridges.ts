@@ -1,0 +1,76 @@
+import { join } from 'node:path'
+import type { Config } from '../config/schema.ts'
+import type { IngestGate } from '../ingest/gate.ts'
+import { Bridge } from '../mqtt/bridge/bridge.ts'
+import type { TopicTemplate } from '../mqtt/options.ts'
+import type { Core } from './core.ts'
+import { mqttIngest } from './mqtt-ingest.ts'
+import { siteKeeper } from './site-keeper.ts'
+
+type BridgeConfig = Config['mqtt']['bridges'][number]
+
+export interface Bridges {
+  readonly all: readonly Bridge[]
+  close(timeoutMs: number): Promise<void>
+}
+
+/**
+ * Opens the bridges to outside brokers; they connect in the background.
+ *
+ * @throws WeirError of kind `config` when one cannot work as it is configured; none is left open.
+ */
+export async function openBridges(config: Config, core: Core, gate: IngestGate): Promise<Bridges> {
+  const all: Bridge[] = []
+  const close = async (timeoutMs: number): Promise<void> => {
+    await Promise.all(all.map(bridge => bridge.close(timeoutMs)))
+  }
+  try {
+    for (const bridge of config.mqtt.bridges) all.push(openOne(bridge, { config, core, gate }))
+  } catch (error) {
+    await close(0)
+    throw error
+  }
+  core.readiness.note(() => all.flatMap(bridge => bridge.problem() ?? []))
+  return { all, close }
+}
+
+interface Parts {
+  readonly config: Config
+  readonly core: Core
+  readonly gate: IngestGate
+}
+
+function openOne(bridge: BridgeConfig, { config, core, gate }: Parts): Bridge {
+  const { registry, logger } = core
+  const { tenant = config.ingest.tenant, topics, qos, ...rest } = bridge
+  const log = logger.child({ part: 'bridge' })
+  if (!bridge.tls.rejectUnauthorized) {
+    log.warn({ bridge: bridge.name }, 'the certificate of an outside broker is not checked')
+  }
+  const own = topics.flatMap(({ template, path }) => templateOf(template, path))
+  return new Bridge({
+    ...rest,
+    qos: qos === 0 ? 0 : 1,
+    filters: [...new Set(topics.map(filterOf))],
+    templates: [
+      ...own,
+      ...config.mqtt.topics.flatMap(each => templateOf(each.template, each.path)),
+    ],
+    stateFile: join(config.data, 'bridges', `${bridge.name}.json`),
+    maxPacketBytes: config.mqtt.maxPacketBytes,
+    log,
+    ingest: mqttIngest({
+      ...{ gate, tenant, door: 'bridge' },
+      onSite: siteKeeper(registry, tenant, logger),
+    }),
+  })
+}
+
+function filterOf({ filter, template = '' }: BridgeConfig['topics'][number]): string {
+  return filter ?? template.replace(/\{[^}]*\}/g, '+')
+}
+
+function templateOf(template: string | undefined, path: string | undefined): TopicTemplate[] {
+  if (template === undefined) return []
+  return [path === undefined ? { template } : { template, path }]
+}

@@ -261,6 +261,19 @@ test('a stop acknowledges what was read, once it is durable', LIMIT, async t => 
   assert.deepEqual(again.fake.payloads, ['2'], 'the broker kept what came meanwhile')
 })
 
+test('many filters are asked for in packets of eight', LIMIT, async t => {
+  const sizes: number[] = []
+  const broker = await openTestBroker(t)
+  broker.engine.on('subscribe', subscriptions => sizes.push(subscriptions.length))
+  const filters = Array.from({ length: 19 }, (_, i) => `site-${i}/+/+`)
+  const templates = filters.map((_, i) => ({ template: `site-${i}/{device_id}/{metric}` }))
+  const tested = openTestBridge(t, { url: broker.url, filters, templates })
+  await connected(tested)
+  assert.deepEqual(sizes, [8, 8, 3])
+  await broker.publish('site-18/p/a', '5')
+  await until(() => tested.fake.stored.length === 1)
+})
+
 test('what the configuration no longer names is unsubscribed', LIMIT, async t => {
   const folder = mkdtempSync(join(tmpdir(), 'weir-bridge-'))
   t.after(() => rmSync(folder, { recursive: true }))

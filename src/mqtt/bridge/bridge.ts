@@ -9,7 +9,7 @@ import { checkFiles } from './broker-socket.ts'
 import type { BridgeOptions, BridgeStats } from './options.ts'
 import { SubscribedFilters } from './subscribed-filters.ts'
 
-const BACKOFF = { firstMs: 500, lastMs: 30_000 }
+const BACKOFF = { firstMs: 1000, lastMs: 30_000 }
 /** A connection that lasts so long was a good one: the wait after it is a first one again. */
 const STABLE_MS = 10_000
 

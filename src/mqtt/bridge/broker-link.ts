@@ -23,6 +23,8 @@ export interface LinkHost {
 }
 
 const CONNECT_TIMEOUT_MS = 15_000
+/** AWS IoT Core takes no more in one packet. */
+const MAX_FILTERS = 8
 const RESUBSCRIBE = { firstMs: 2000, lastMs: 60_000 }
 /** What MQTT 5 can say: four bytes of seconds, all ones for ever. */
 const MAX_EXPIRY_SECONDS = 0xffff_ffff
@@ -131,7 +133,7 @@ export class BrokerLink {
     const stale = subscribed.stale(wanted)
     try {
       subscribed.remember([...stale, ...wanted])
-      if (stale.length > 0) await this.#client.unsubscribeAsync(stale)
+      for (const some of inGroups(stale)) await this.#client.unsubscribeAsync(some)
       subscribed.remember(wanted)
     } catch (error) {
       this.#fail((error as Error).message)
@@ -144,7 +146,7 @@ export class BrokerLink {
   async #subscribe(filters: readonly string[], backoff: Backoff): Promise<void> {
     let granted: readonly number[]
     try {
-      granted = await this.#ask(filters)
+      granted = (await Promise.all(inGroups(filters).map(some => this.#ask(some)))).flat()
     } catch (error) {
       this.#fail((error as Error).message)
       return
@@ -192,6 +194,13 @@ export class BrokerLink {
       })
     })
   }
+}
+
+function inGroups(filters: readonly string[]): string[][] {
+  const groups: string[][] = []
+  for (let i = 0; i < filters.length; i += MAX_FILTERS)
+    groups.push(filters.slice(i, i + MAX_FILTERS))
+  return groups
 }
 
 function clientOptions(options: BridgeOptions): IClientOptions {

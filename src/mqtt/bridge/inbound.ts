@@ -120,12 +120,21 @@ export class Inbound {
           warn({ error: messageOf(error) }, 'refused messages of an outside broker')
         },
         retried: batch => void (counts.retried += batch.messages.length),
-        acknowledge: packets => this.stream.send(packets),
+        acknowledge: packets => this.#acknowledge(packets),
         progress: () => this.#progress(),
         cut: (reason, error) => this.cut(`${reason}: ${messageOf(error)}`),
       },
       session,
     )
+  }
+
+  /** Batches of one append become durable in one turn: their acknowledgements are one write. */
+  #acknowledge(packets: Buffer): void {
+    if (this.#socket.writableCorked === 0) {
+      this.#socket.cork()
+      process.nextTick(() => this.#socket.uncork())
+    }
+    this.stream.send(packets)
   }
 
   #settled({ telemetry }: MessageBatch, { rejected }: MqttIngestOutcome): void {

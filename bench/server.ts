@@ -148,7 +148,8 @@ function memoryOf(pid: number): MemoryFigures {
   return { rssBytes: kilobytes('VmRSS') * 1024, anonymousBytes: kilobytes('RssAnon') * 1024 }
 }
 
-function cpuSecondsOf(pid: number): number {
+/** CPU seconds that a process has used so far. */
+export function cpuSecondsOf(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')
   // utime and stime in ticks, of which Linux has 100 a second.
   return (Number(fields[11]) + Number(fields[12])) / 100

@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict'
-import { test, type TestContext } from 'node:test'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect, type MqttClient } from 'mqtt'
 import { startBridgedWeir } from '../fixtures/bridged-weir.ts'
+import { faultyDisk, noFaultyDisk } from '../fixtures/faulty-disk.ts'
 import { noMosquitto as skip, startMosquitto, type Mosquitto } from '../fixtures/mosquitto.ts'
 import { readRows } from '../fixtures/read-back.ts'
 import { seededRandom } from '../fixtures/seeded-random.ts'
 import { until } from '../fixtures/until.ts'
 import { settledLedger, type WeirClient } from '../fixtures/weir-client.ts'
+import { lastFirst, type Lifetime } from '../fixtures/weir-process.ts'
 
 const LIMIT = { timeout: 600_000 }
 const DEVICES = 5
@@ -28,7 +32,7 @@ class Load {
   readonly #client: MqttClient
   readonly #finished: Promise<unknown>
 
-  constructor(t: TestContext, url: string, { inFlight }: { readonly inFlight: number }) {
+  constructor(t: Lifetime, url: string, { inFlight }: { readonly inFlight: number }) {
     this.#client = connect(url, { reconnectPeriod: 50, clientId: 'load', clean: false })
     this.#client.on('error', () => {})
     t.after(() => this.#client.endAsync(true))
@@ -88,7 +92,9 @@ test(
   async t => {
     const random = seededRandom(t)
     const broker = await startMosquitto(t)
-    const bridged = await startBridgedWeir(t, [{ ...BRIDGE, url: broker.url, share: 'weir' }], { args: ARGS })
+    const bridged = await startBridgedWeir(t, [{ ...BRIDGE, url: broker.url, share: 'weir' }], {
+      args: ARGS,
+    })
     const { weir, client, connected } = bridged
     await connected()
     const load = new Load(t, broker.url, { inFlight: 50 })
@@ -113,7 +119,11 @@ test(
   async t => {
     const random = seededRandom(t)
     const broker = await startMosquitto(t)
-    const { client, connected, metrics } = await startBridgedWeir(t, [{ ...BRIDGE, url: broker.url }], { args: ARGS })
+    const { client, connected, metrics } = await startBridgedWeir(
+      t,
+      [{ ...BRIDGE, url: broker.url }],
+      { args: ARGS },
+    )
     await connected()
     const load = new Load(t, broker.url, { inFlight: 50 })
     const doubtful = new Set<number>()
@@ -131,6 +141,50 @@ test(
     t.diagnostic(`${sure.length} messages, ${doubtful.size} in doubt, ${reconnects} reconnections`)
     assert.ok(reconnects >= 5)
     assert.ok(sure.length > 1000 && sure.length > doubtful.size, 'this tests something')
+  },
+)
+
+test(
+  'a full disk: messages wait at the broker, and come in when there is room',
+  { skip, ...LIMIT },
+  async t => {
+    const reason = await noFaultyDisk()
+    if (reason !== undefined) return t.skip(reason)
+    const disk = await faultyDisk()
+    const lifetime = lastFirst(t)
+    lifetime.after(() => disk.remove())
+    const data = join(disk.directory, 'data')
+    mkdirSync(data)
+    const broker = await startMosquitto(lifetime)
+    const bridge = { ...BRIDGE, url: broker.url }
+    // No flush while the disk is full: that is another test.
+    const { client, connected, metrics } = await startBridgedWeir(lifetime, [bridge], {
+      ...{ data, env: disk.env },
+    })
+    await connected()
+    const load = new Load(lifetime, broker.url, { inFlight: 20 })
+    const count = async (kind: string): Promise<number> =>
+      (await metrics()).get(`mqtt_bridge_messages_total{bridge="plant",kind="${kind}"}`) ?? 0
+    await until('some are stored', async () => (await count('stored')) > 100)
+    await disk.set('full')
+    const { reasons } = await until('the bridge waits', async () => {
+      const { json } = await client.get('/ready')
+      return (json as { reasons: string[] }).reasons.length > 0 && (json as { reasons: string[] })
+    })
+    assert.match(reasons.join(), /the bridge plant waits: the log takes no points/)
+    await until('it has tried again', async () => (await count('retried')) > 50)
+    await load.finish()
+    const stored = await count('stored')
+    assert.ok(stored < load.acknowledgedMs.size, 'the broker has more than Weir')
+    await disk.set('none')
+    await until('the rest is stored', async () => (await count('stored')) > stored)
+    const numbers = await until('all', async () => {
+      const found = await numbersIn(client)
+      return found.length >= load.acknowledgedMs.size && found
+    })
+    assert.equal(new Set(numbers).size, load.acknowledgedMs.size)
+    assert.equal(numbers.length, load.acknowledgedMs.size)
+    assert.equal((await metrics()).get('mqtt_bridge_reconnects_total{bridge="plant"}'), 0)
   },
 )
 

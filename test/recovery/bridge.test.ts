@@ -6,13 +6,15 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { connect, type MqttClient } from 'mqtt'
 import { startBridgedWeir } from '../fixtures/bridged-weir.ts'
 import { faultyDisk, noFaultyDisk } from '../fixtures/faulty-disk.ts'
-import { noMosquitto as skip, startMosquitto, type Mosquitto } from '../fixtures/mosquitto.ts'
+import { startMosquitto, type Mosquitto } from '../fixtures/mosquitto.ts'
+import { noProgram } from '../fixtures/no-program.ts'
 import { readRows } from '../fixtures/read-back.ts'
 import { seededRandom } from '../fixtures/seeded-random.ts'
 import { until } from '../fixtures/until.ts'
 import { settledLedger, type WeirClient } from '../fixtures/weir-client.ts'
 import { lastFirst, type Lifetime } from '../fixtures/weir-process.ts'
 
+const skip = noProgram('mosquitto')
 const LIMIT = { timeout: 600_000 }
 const DEVICES = 5
 const START_MS = Date.now() - 3_600_000

@@ -1,18 +1,22 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { createServer } from 'node:tls'
 import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt'
 import { startBridgedWeir } from '../fixtures/bridged-weir.ts'
-import { noMosquitto as skip, startMosquitto } from '../fixtures/mosquitto.ts'
+import { startMosquitto } from '../fixtures/mosquitto.ts'
+import { noProgram } from '../fixtures/no-program.ts'
 import { readPoints, readRows } from '../fixtures/read-back.ts'
 import { until } from '../fixtures/until.ts'
 import { settledLedger } from '../fixtures/weir-client.ts'
-import { runWeir } from '../fixtures/weir-process.ts'
+import { runWeir, startWeir } from '../fixtures/weir-process.ts'
 
 // A whole node against a real Mosquitto.
+const skip = noProgram('mosquitto')
 const LIMIT = { timeout: 180_000 }
 
 async function publisher(
@@ -182,8 +186,7 @@ test('passwords are not shown by weir check', async () => {
   assert.doesNotMatch(stdout, /hush-hush/)
 })
 
-const noOpenssl =
-  spawnSync('openssl', ['version']).error === undefined ? false : 'openssl is not installed'
+const noOpenssl = noProgram('openssl')
 
 test(
   'TLS with a client certificate, and nothing without one or from a stranger',
@@ -228,6 +231,62 @@ test(
     await until('the point', async () => (await readRows(client, 'sealed')).length > 0)
   },
 )
+
+test(
+  'ALPN and the name of the host are part of the handshake',
+  { skip: noOpenssl, ...LIMIT },
+  async t => {
+    const folder = mkdtempSync(join(tmpdir(), 'weir-alpn-'))
+    t.after(() => rmSync(folder, { recursive: true }))
+    makeAuthority(folder, 'ca')
+    makeCertificate(folder, 'server', 'ca')
+    const [ca, cert, key] = ['ca.pem', 'server.pem', 'server.key'].map(name => join(folder, name))
+    const seen: unknown[] = []
+    const files = { cert: readFileSync(cert), key: readFileSync(key) }
+    const server = createServer({ ...files, ALPNProtocols: ['x-amzn-mqtt-ca'] }, socket => {
+      seen.push([socket.alpnProtocol, (socket as { servername?: unknown }).servername])
+      socket.on('error', () => {})
+      socket.destroy()
+    })
+    server.listen(0, '127.0.0.1')
+    await until('it listens', () => server.listening)
+    t.after(() => server.close())
+    const { port } = server.address() as AddressInfo
+    const bridge = { name: 'aws', url: `mqtts://localhost:${port}`, clientId: 'weir' }
+    const { client } = await startBridgedWeir(t, [
+      { ...bridge, tls: { alpn: 'x-amzn-mqtt-ca', caFile: ca } },
+    ])
+    await until('a handshake', () => seen.length > 0)
+    assert.deepEqual(seen[0], ['x-amzn-mqtt-ca', 'localhost'])
+    await until('the reason', async () => {
+      const { reasons } = (await client.read('/ready')) as { reasons: string[] }
+      return /the broker closed the connection/.test(reasons.join())
+    })
+  },
+)
+
+test('a Weir can be the broker, over WebSocket too', LIMIT, async t => {
+  const broker = await startWeir(t)
+  const bridge = { version: 'v3.1.1', topics: [{ filter: 'devices/#' }] }
+  const { client, connected } = await startBridgedWeir(t, [
+    { ...bridge, name: 'tcp', clientId: 'tcp', url: broker.mqttUrl },
+    { ...bridge, name: 'web', clientId: 'web', url: `${broker.url.replace('http', 'ws')}/mqtt` },
+  ])
+  await connected()
+  const sender = await publisher(t, broker.mqttUrl)
+  const payload = '{"a":1,"timestamp":1700000000}'
+  await sender.publishAsync('devices/w/telemetry', payload, { qos: 1 })
+  await until('both bridges have it', async () => {
+    const { text } = await client.get('/metrics')
+    return [...text.matchAll(/kind="stored"\} 1$/gm)].length === 2
+  })
+  const rows = await readRows(client, 'w')
+  assert.deepEqual(
+    rows.map(({ a }) => a),
+    [1],
+    'which is one point',
+  )
+})
 
 function openssl(folder: string, args: readonly string[]): void {
   execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' })

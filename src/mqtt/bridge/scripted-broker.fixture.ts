@@ -12,6 +12,8 @@ export interface ScriptedBroker {
   readonly acknowledged: readonly number[]
   /** Subscriptions answered so far: as many connections are ready for messages. */
   subscriptions(): number
+  /** The filters asked for, over all connections. */
+  readonly filters: readonly string[]
   write(bytes: Buffer): void
   breakConnection(): void
 }
@@ -21,12 +23,16 @@ export async function openScriptedBroker(
   { connack, isV5 }: { readonly connack: Buffer; readonly isV5: boolean },
 ): Promise<ScriptedBroker> {
   const acknowledged: number[] = []
+  const filters: string[] = []
   let subscriptions = 0
   let current: Socket | undefined
   const answer = (socket: Socket, type: number, body: Buffer): void => {
     if (type === 1) socket.write(connack)
     else if (type === PUBACK) acknowledged.push(body.readUInt16BE(0))
     else if (type === SUBSCRIBE) {
+      // One filter, as the tests ask for one.
+      const at = isV5 ? 3 : 2
+      filters.push(body.toString('utf8', at + 2, at + 2 + body.readUInt16BE(at)))
       const granted = isV5 ? [0, 1] : [1]
       socket.write(packetBytes(0x90, Buffer.from([body[0], body[1], ...granted])))
       subscriptions++
@@ -54,6 +60,7 @@ export async function openScriptedBroker(
   return {
     url: `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`,
     acknowledged,
+    filters,
     subscriptions: () => subscriptions,
     write: bytes => void current?.write(bytes),
     breakConnection: () => void current?.resetAndDestroy(),

@@ -116,3 +116,32 @@ test('a topic that is no text is refused, and does not come for ever', LIMIT, as
   assert.deepEqual([fake.payloads, broker.acknowledged], [['2'], [3, 4]])
   assert.equal(bridge.stats().messages.get('ignored'), 1)
 })
+
+test('a broker without shared subscriptions gets a plain one, and a warning', LIMIT, async t => {
+  const unavailable = Buffer.from([0x20, 5, 0, 0, 2, 0x2a, 0])
+  for (const [connack, filter] of [
+    [unavailable, 'devices/+/+'],
+    [V5.connack, '$share/weir/devices/+/+'],
+  ] as const) {
+    const broker = await openScriptedBroker(t, { connack, isV5: true })
+    const options = { url: broker.url, version: 'v5', share: 'weir' } as const
+    const { bridge, lines } = openTestBridge(t, options)
+    await until(() => bridge.stats().isConnected)
+    assert.deepEqual(broker.filters, [filter])
+    const warnings = lines.filter(({ message }) => /no shared subscriptions/.test(message))
+    assert.equal(warnings.length, connack === unavailable ? 1 : 0)
+  }
+})
+
+test('why a broker says goodbye is in the log', LIMIT, async t => {
+  const broker = await openScriptedBroker(t, V5)
+  const { lines } = openTestBridge(t, { url: broker.url, version: 'v5' })
+  await until(() => broker.subscriptions() === 1)
+  broker.write(packetBytes(0xe0, Buffer.from([0x8e, 0])))
+  await until(() => broker.subscriptions() === 2)
+  const warning = lines.find(({ level }) => level === 'warn')
+  assert.match(
+    String(warning?.fields['reason']),
+    /another client has connected with the same client id/,
+  )
+})

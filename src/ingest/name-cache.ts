@@ -1,11 +1,11 @@
 import type { DeviceEntry, SeriesTable } from '../model/series-table.ts'
 import type { ByteReader } from './byte-reader.ts'
+import { KeptBytes } from './kept-bytes.ts'
 
 const SLOTS = 1 << 17
 const MASK = SLOTS - 1
 /** A slot: device id + 1 (0: empty), and where its name is among the kept ones. */
 const FIELDS = 4
-const MAX_NAME_BYTES = 32 << 20
 
 /**
  * From the bytes of a device's name to its entry without making a string: a direct-mapped cache,
@@ -16,8 +16,7 @@ const MAX_NAME_BYTES = 32 << 20
 export class NameCache {
   readonly #table: SeriesTable
   readonly #slots = new Int32Array(SLOTS * FIELDS)
-  #names = Buffer.alloc(1 << 16)
-  #used = 0
+  readonly #names = new KeptBytes()
 
   constructor(table: SeriesTable) {
     this.#table = table
@@ -28,7 +27,7 @@ export class NameCache {
     const slots = this.#slots
     const at = (reader.hash() & MASK) * FIELDS
     const cached = slots[at]
-    if (cached > 0 && reader.isBytes(this.#names, slots[at + 1], slots[at + 2])) {
+    if (cached > 0 && reader.isBytes(this.#names.bytes, slots[at + 1], slots[at + 2])) {
       const entry = this.#table.deviceAt(cached - 1)
       if (entry.tenant === tenant) return entry
     }
@@ -41,22 +40,12 @@ export class NameCache {
     return entry
   }
 
+  /** At the bound the cache is emptied. */
   #keep({ bytes, from, to }: ByteReader): number {
-    const at = this.#used
-    if (at + to - from > this.#names.length) this.#makeRoom()
-    bytes.copy(this.#names, this.#used, from, to)
-    const place = this.#used
-    this.#used += to - from
-    return place
-  }
-
-  /** Twice the room, or at the bound an empty cache. */
-  #makeRoom(): void {
-    if (this.#names.length < MAX_NAME_BYTES) {
-      this.#names = Buffer.concat([this.#names], 2 * this.#names.length)
-      return
-    }
+    const place = this.#names.keep(bytes, from, to)
+    if (place >= 0) return place
     this.#slots.fill(0)
-    this.#used = 0
+    this.#names.clear()
+    return this.#names.keep(bytes, from, to)
   }
 }

@@ -25,6 +25,15 @@ export interface SinkContext {
   readonly devices: DevicePolicy
 }
 
+/** How a time is refused. */
+export interface TimeRefusal {
+  readonly field: string
+  /** The time as the client wrote it. */
+  readonly shown: string
+  /** What it is not, for a time that is none. */
+  readonly invalid: string
+}
+
 /** Refusals kept in full; beyond it they are counted but not listed one by one. */
 const MAX_LISTED_REJECTIONS = 1000
 
@@ -169,16 +178,28 @@ export class PointSink {
       if (typeof value === 'number' && value > Number.MAX_SAFE_INTEGER) this.#large()
       return time
     }
-    if (time > this.#latestUs) {
-      const shown = time > MAX_TIME_US ? String(value) : isoFromTime(time)
-      const bound = `${this.#context.limits.maxFutureMs} ms ahead of the clock`
-      const detail = `${shown} is more than ${bound} (ingest.maxFutureMs)`
-      this.rejectPoints(points, { field, detail, reason: 'future_time' })
-    } else {
-      const detail = 'is not an ISO 8601 time or a number of s, ms, µs or ns'
-      this.rejectPoints(points, { field, detail, reason: 'invalid_time' })
-    }
+    const invalid = 'is not an ISO 8601 time or a number of s, ms, µs or ns'
+    this.#refuseTime(time, points, { field, shown: String(value), invalid })
     return NaN
+  }
+
+  /**
+   * The same for a time whose unit is known: `timeUs`, or NaN when it was refused, and with it the
+   * `points` that were to have it. `shown` is what the client wrote, `invalid` what it is not.
+   */
+  unitTime(timeUs: number, points: number, refusal: TimeRefusal): number {
+    if (timeUs >= 0 && timeUs <= this.#latestUs) return timeUs
+    this.#refuseTime(timeUs, points, refusal)
+    return NaN
+  }
+
+  #refuseTime(time: number, points: number, { field, shown, invalid }: TimeRefusal): void {
+    if (time > this.#latestUs) {
+      const name = time > MAX_TIME_US ? shown : isoFromTime(time)
+      const bound = `${this.#context.limits.maxFutureMs} ms ahead of the clock`
+      const detail = `${name} is more than ${bound} (ingest.maxFutureMs)`
+      this.rejectPoints(points, { field, detail, reason: 'future_time' })
+    } else this.rejectPoints(points, { field, detail: invalid, reason: 'invalid_time' })
   }
 
   /** Says of which device and time the metrics are that come next. */

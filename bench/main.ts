@@ -8,6 +8,7 @@ import { historyFigures, type HistoryPart } from './figures/history.ts'
 import {
   binaryFigure,
   columnarFigure,
+  influxFigure,
   jsonFigure,
   mqttFigure,
   singleFigure,
@@ -26,6 +27,7 @@ const STEPS: Readonly<Record<string, Step>> = {
   start: startFigures,
   json: one(jsonFigure),
   columnar: one(columnarFigure),
+  influx: one(influxFigure),
   binary: one(binaryFigure),
   single: one(singleFigure),
   mqtt: one(mqttFigure),

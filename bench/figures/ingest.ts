@@ -81,6 +81,13 @@ export const jsonFigure = (context: BenchContext): Promise<Figure> =>
     windows: 12,
   })
 
+export const influxFigure = (context: BenchContext): Promise<Figure> =>
+  batches(context, 'InfluxDB lines', {
+    goals: [atLeast(1.5e6, 3e6)],
+    payload: { kind: 'lines', devices: 4000, lines: 5000, startMs: startMs() },
+    windows: 6,
+  })
+
 export const columnarFigure = (context: BenchContext): Promise<Figure> =>
   batches(context, 'columnar JSON', {
     goals: [atLeast(2e6, 4e6)],

@@ -61,6 +61,36 @@ export function jsonBatches(share: DeviceShare, messages: number): RequestSource
   }
 }
 
+/** `POST /api/v2/write`: lines of 4 fields, each of another device, times in nanoseconds. */
+export function lineBatches(share: DeviceShare, lines: number): RequestSource {
+  const fields = METRICS.map(metric => `${metric}=${VALUE}`).join(',')
+  const line = `plant,device_id=${deviceName(0)},site=north ${fields} 1700000000000000000\n`
+  const path = '/api/v2/write?org=bench&bucket=plant&precision=ns'
+  const head = { method: 'POST', path, contentType: 'text/plain; charset=utf-8' } as const
+  const { bytes, bodyAt } = httpRequest(head, Buffer.from(line.repeat(lines)))
+  const deviceAt = line.indexOf('dev-') + 4
+  const timeAt = line.indexOf('1700000000000')
+  const valuesAt = METRICS.map(metric => line.indexOf(`${metric}=`) + metric.length + 1)
+  const walk = walks(share.devices * METRICS.length, share.firstDevice + 1)
+  const turn = rounds(share)
+  return {
+    points: lines * METRICS.length,
+    next() {
+      for (let l = 0, at = bodyAt; l < lines; l++, at += line.length) {
+        const device = share.firstDevice + turn.device
+        putDevice(bytes, at + deviceAt, device)
+        putTime(bytes, at + timeAt, share.startMs + turn.round * ROUND_MS + phaseOf(device))
+        const series = turn.device * METRICS.length
+        for (let v = 0; v < METRICS.length; v++) {
+          putHundredths(bytes, at + valuesAt[v], walk.next(series + v))
+        }
+        turn.advance()
+      }
+      return bytes
+    },
+  }
+}
+
 /** `POST /api/v1/telemetry/batch`, columnar: `rows` seconds of one device. */
 export function columnarBatches(share: DeviceShare, rows: number): RequestSource {
   const column = (cell: string): string => Array.from({ length: rows }, () => cell).join(',')

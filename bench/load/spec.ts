@@ -2,6 +2,7 @@ import {
   columnarBatches,
   frames,
   jsonBatches,
+  lineBatches,
   singleMessages,
   type DeviceShare,
 } from './ingest-requests.ts'
@@ -15,6 +16,12 @@ export type Payload =
       readonly kind: 'json'
       readonly devices: number
       readonly messages: number
+      readonly startMs: number
+    }
+  | {
+      readonly kind: 'lines'
+      readonly devices: number
+      readonly lines: number
       readonly startMs: number
     }
   | {
@@ -83,6 +90,8 @@ export function requestSource(
   switch (payload.kind) {
     case 'json':
       return jsonBatches(share, payload.messages)
+    case 'lines':
+      return lineBatches(share, payload.lines)
     case 'columnar':
       return columnarBatches(share, payload.rows)
     case 'frames':

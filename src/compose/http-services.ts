@@ -1,6 +1,7 @@
 import type { Config } from '../config/schema.ts'
 import type { HttpServices } from '../http/services.ts'
 import { decodeFleetRecord } from '../ingest/dialects/fleet.ts'
+import { LineProtocol } from '../ingest/dialects/line-protocol.ts'
 import { decodeTelemetryBatch } from '../ingest/dialects/native-batch.ts'
 import { decodeTelemetry, decodeTelemetryLines } from '../ingest/dialects/native.ts'
 import type { IngestGate } from '../ingest/gate.ts'
@@ -14,6 +15,7 @@ import { version } from './version.ts'
 export function httpServices(config: Config, core: Core & { gate: IngestGate }): HttpServices {
   const { gate, registry, table, latest, store, live, ledger, writer, metrics } = core
   const { clock, logger, queries, readiness } = core
+  const lines = new LineProtocol({ table, ...config.influx })
   return {
     version,
     tenant: config.ingest.tenant,
@@ -21,7 +23,10 @@ export function httpServices(config: Config, core: Core & { gate: IngestGate }):
     logger: logger.child({ part: 'http' }),
     limits: { ...config.http, ...config.ingest, ...config.query },
     gate,
-    dialects: { decodeTelemetry, decodeTelemetryLines, decodeTelemetryBatch, decodeFleetRecord },
+    dialects: {
+      ...{ decodeTelemetry, decodeTelemetryLines, decodeTelemetryBatch, decodeFleetRecord },
+      decodeLines: lines.decode.bind(lines),
+    },
     registry,
     table,
     latest,

@@ -30,6 +30,9 @@ const duration = (value: number, description: string, minimum = 1) =>
 const address = (value: string, description: string) =>
   Type.String({ default: value, format: 'address', description })
 
+const texts = (values: string[], description: string) =>
+  Type.Array(Type.String({ minLength: 1 }), { default: values, description })
+
 const topic = section('A topic whose messages are points.', {
   template: Type.String({
     format: 'topic-template',
@@ -135,6 +138,20 @@ export const configSchema = section('The configuration of a Weir node.', {
     maxTextBytes: bytes(64 * 1024, 'Longest text value.', 1),
     maxFutureMs: duration(DAY, 'How far ahead of the clock a point may be.', 0),
     autoCreateDevices: flag(true, 'Registers a device when its first point arrives.'),
+  }),
+  influx: section('InfluxDB line protocol.', {
+    deviceTags: texts(
+      ['device_id', 'device', 'host'],
+      'Tags that may name the device; of several in a line the first of these does.',
+    ),
+    defaultMeasurement: text(
+      'telemetry',
+      'The measurement whose metrics are named like their fields, not `measurement.field`.',
+    ),
+    ignoredTags: texts(
+      ['host', 'site', 'location', 'region', 'datacenter', 'dc', 'rack'],
+      "Tags that only describe the device. Any other tag is part of the metric's name.",
+    ),
   }),
   devices: section('When a device counts as offline.', {
     expectedIntervalMs: duration(

@@ -13,6 +13,7 @@ import type { HttpApp } from './app.ts'
 import { takeBodies } from './body.ts'
 import { bodyValidator } from './json-body.ts'
 import { openLane } from './lane/lane.ts'
+import { loggableUrl } from './loggable-url.ts'
 import type { DocumentedRoute } from './openapi.ts'
 import { encodeProblem, HttpProblem, PROBLEM_TYPE } from './problem.ts'
 import { queryValidator } from './query-params.ts'
@@ -20,6 +21,7 @@ import { givenRequestId, requestProblem } from './request-problem.ts'
 import { allowedMethods } from './route-match.ts'
 import { deviceRoutes } from './routes/devices.ts'
 import { fleetRoutes } from './routes/fleet.ts'
+import { influxRoutes } from './routes/influx.ts'
 import { latestRoutes } from './routes/latest.ts'
 import { liveRoutes } from './routes/live.ts'
 import { queryRoutes } from './routes/query.ts'
@@ -109,6 +111,7 @@ export function createHttpHost(services: HttpServices): HttpApp {
   latestRoutes(app, services)
   queryRoutes(app, services)
   liveRoutes(app, services)
+  influxRoutes(app, services)
   systemRoutes(app, services, routes)
   // The access log is Fastify's: who wants to see every request gets them all from there.
   if (!debug) openLane(app, services, { nextId, keepAliveMs: KEEP_ALIVE_MS })
@@ -149,8 +152,9 @@ interface Exchange {
 }
 
 function sendError(services: HttpServices, error: unknown, { request, reply }: Exchange): void {
-  const { id } = request
-  const problem = requestProblem(services.logger, error, request)
+  const { id, method, url } = request
+  const asked = { id, method, url: loggableUrl(url) }
+  const problem = requestProblem(services.logger, error, asked)
   void reply
     .code(problem.status)
     .headers({ ...problem.options.headers, 'x-request-id': id })
@@ -161,7 +165,8 @@ function sendError(services: HttpServices, error: unknown, { request, reply }: E
 function logAccess({ logger }: HttpServices) {
   return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
     const { id, method, url, ip } = request
-    const fields = { request: id, method, url, ip, status: reply.statusCode, ms: reply.elapsedTime }
+    const { statusCode: status, elapsedTime: ms } = reply
+    const fields = { request: id, method, url: loggableUrl(url), ip, status, ms }
     logger.debug(fields, 'request')
     done()
   }

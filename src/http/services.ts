@@ -1,4 +1,5 @@
 import type { decodeFleetRecord } from '../ingest/dialects/fleet.ts'
+import type { LineProtocol } from '../ingest/dialects/line-protocol.ts'
 import type { decodeTelemetryBatch } from '../ingest/dialects/native-batch.ts'
 import type { decodeTelemetry, decodeTelemetryLines } from '../ingest/dialects/native.ts'
 import type { IngestGate } from '../ingest/gate.ts'
@@ -31,6 +32,7 @@ export interface HttpServices {
     readonly decodeTelemetryLines: typeof decodeTelemetryLines
     readonly decodeTelemetryBatch: typeof decodeTelemetryBatch
     readonly decodeFleetRecord: typeof decodeFleetRecord
+    readonly decodeLines: LineProtocol['decode']
   }
   readonly registry: Pick<Registry, 'get' | 'list' | 'create' | 'update' | 'remove'>
   readonly table: Pick<SeriesTable, 'findDevice' | 'devicesOf'>

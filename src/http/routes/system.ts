@@ -29,11 +29,19 @@ function probeRoutes(app: HttpApp, { version, readiness, metricsText }: HttpServ
     tags,
     summary: 'Whether Weir is alive',
     response: responses({
-      200: Type.Object({ status: Type.Literal('ok'), version: Type.String() }),
+      200: Type.Object({
+        status: Type.Enum(['ok', 'pass'], {
+          description: "ok; to InfluxDB's clients, told by their User-Agent: pass",
+        }),
+        name: Type.Literal('weir'),
+        message: Type.String(),
+        version: Type.String(),
+      }),
     }),
   }
-  app.get('/health', { schema: health, config }, (_request, reply) => {
-    void reply.send({ status: 'ok', version })
+  app.get('/health', { schema: health, config }, (request, reply) => {
+    const status = /^influx/i.test(request.headers['user-agent'] ?? '') ? 'pass' : 'ok'
+    void reply.send({ status, name: 'weir', message: 'ready for queries and writes', version })
   })
 
   const state = Type.Object({
@@ -108,6 +116,7 @@ function documentRoutes(
     { name: 'queries', description: 'History: raw points, buckets, charts' },
     { name: 'devices', description: 'What is known of each device' },
     { name: 'system', description: 'Probes, metrics, the ledger' },
+    { name: 'influxdb', description: 'Line protocol, as clients of InfluxDB 1 and 2 send it' },
     { name: 'fleet benchmark', description: 'Flat records, as k6 scripts of fleets send them' },
   ]
   let document: string | undefined

@@ -1,0 +1,134 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import Type from 'typebox'
+import type { HttpApp } from '../app.ts'
+import { influxErrors, influxResponses, refusedLines } from '../influx-error.ts'
+import { HttpProblem, type ProblemItem } from '../problem.ts'
+import type { HttpServices } from '../services.ts'
+
+type Decode = HttpServices['dialects']['decodeLines']
+type Precision = Parameters<Decode>[1]
+type Outcome = Awaited<ReturnType<HttpServices['gate']['ingest']>>
+
+const tags = ['influxdb']
+/** Clients look whether it is a version that they know. */
+const COMPATIBLE_VERSION = '1.8.10'
+const PRECISIONS: ReadonlyMap<string, Precision> = new Map([
+  ...(['ns', 'us', 'ms', 's', 'm', 'h'] as const).map(name => [name, name] as const),
+  ...([
+    ['', 'ns'],
+    ['n', 'ns'],
+    ['u', 'us'],
+    ['µ', 'us'],
+    ['µs', 'us'],
+  ] as const),
+])
+const ignored = (what: string) => Type.Optional(Type.String({ description: `${what}; ignored` }))
+const precision = Type.Optional(
+  Type.String({ description: 'Unit of the times: ns (default), us, ms, s, m, h' }),
+)
+const stored = { description: 'Every line is stored', content: {} }
+const PROBLEMS = [400, 413, 415, 503, 507]
+
+/** The doors of InfluxDB's clients, versions 1 and 2: line protocol. */
+export function influxRoutes(app: HttpApp, services: HttpServices): void {
+  const routes = [
+    {
+      url: '/api/v2/write',
+      summary: 'Send line protocol, as InfluxDB 2 clients do',
+      emptyDetail: 'writing requires points',
+      querystring: Type.Object({
+        org: ignored('The organisation'),
+        orgID: ignored('The same by its id'),
+        bucket: ignored('The bucket'),
+        precision,
+      }),
+    },
+    {
+      url: '/write',
+      summary: 'Send line protocol, as InfluxDB 1 clients do',
+      emptyDetail: undefined,
+      querystring: Type.Object({
+        db: ignored('The database'),
+        rp: ignored('The retention policy'),
+        u: ignored('The user'),
+        p: ignored('The password'),
+        consistency: ignored('How many nodes are to have it'),
+        precision,
+      }),
+    },
+  ]
+  for (const { url, summary, emptyDetail, querystring } of routes) {
+    const schema = {
+      tags,
+      summary,
+      description:
+        'The device is the tag `device_id` (else `device`, `host`), the metric measurement.field. ' +
+        'Lines that are refused are named one by one, the others are stored.',
+      querystring,
+      body: Type.String(),
+      response: influxResponses({ 204: stored }, PROBLEMS),
+    }
+    const config = { rawBody: ['text/plain'], anyQuery: true }
+    const known = Object.keys(querystring.properties)
+    app.post(url, { schema, config, errorHandler: influxErrors(services) }, (request, reply) => {
+      const unit = precisionOf(request.query as object, known)
+      const body = request.body as unknown as Buffer | undefined
+      request.body = undefined as never
+      if (body === undefined || body.length === 0) {
+        if (emptyDetail !== undefined) throw new HttpProblem(400, emptyDetail)
+        void reply.code(204).send()
+        return
+      }
+      ingestLines(services, request, { body, unit }).then(
+        outcome => answer(reply, outcome),
+        (error: unknown) => reply.send(error),
+      )
+    })
+  }
+  pingRoute(app)
+}
+
+/** The decode closure has this scope to itself: what waits for the log does not keep the body. */
+function ingestLines(
+  { gate, dialects }: HttpServices,
+  { tenant }: FastifyRequest,
+  { body, unit }: { body: Buffer; unit: Precision },
+): Promise<Outcome> {
+  return gate.ingest(tenant, 'http', sink => dialects.decodeLines(body, unit, sink))
+}
+
+function answer(reply: FastifyReply, { accepted, rejected }: Outcome): void {
+  if (rejected.length > 0) void reply.send(refusedLines(accepted, rejected))
+  else void reply.code(204).send()
+}
+
+/** Clients send empty values for what they were not told, so the strict reader is not for them. */
+function precisionOf(query: object, known: readonly string[]): Precision {
+  const errors: ProblemItem[] = []
+  const report = (field: string, detail: string) => errors.push({ index: 0, field, detail })
+  let unit: Precision = 'ns'
+  for (const [name, value] of Object.entries(query)) {
+    if (!known.includes(name)) report(name, `is not known; known are ${known.join(', ')}`)
+    if (name !== 'precision') continue
+    const named = PRECISIONS.get(String(value))
+    if (named === undefined) report(name, 'must be one of ns, us, ms, s, m, h')
+    else unit = named
+  }
+  if (errors.length === 0) return unit
+  const [{ field, detail }] = errors
+  throw new HttpProblem(400, `query parameter ${field.slice(0, 100)} ${detail}`, { errors })
+}
+
+function pingRoute(app: HttpApp): void {
+  const schema = {
+    tags,
+    summary: 'Whether somebody is there, as InfluxDB clients ask',
+    response: influxResponses({ 204: { description: 'Yes', content: {} } }, []),
+  }
+  app.get('/ping', { schema, config: { anyQuery: true } }, (_request, reply) => {
+    void reply
+      .code(204)
+      .headers({ 'x-influxdb-version': COMPATIBLE_VERSION, 'x-influxdb-build': 'Weir' })
+      .send()
+  })
+}

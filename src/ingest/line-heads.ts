@@ -1,10 +1,11 @@
 import { KeptBytes } from './kept-bytes.ts'
 
-const SLOTS = 1 << 17
-const MASK = SLOTS - 1
-/** Of a slot: device id + 1 (0: empty), where its bytes are and how many, shape, its series. */
+const FIRST_SLOTS = 1 << 12
+/** 32 MB of slots; half of them are used at most. */
+const MAX_SLOTS = 1 << 20
+/** Of a slot: device id + 1 (0: empty), where its bytes are and how many, shape, its series, hash. */
 const FIELDS = 8
-const [DEVICE, BYTES, LENGTH, SHAPE, SERIES, ROOM] = [0, 1, 2, 3, 4, 5]
+const [DEVICE, BYTES, LENGTH, SHAPE, SERIES, ROOM, HASH] = [0, 1, 2, 3, 4, 5, 6]
 const MAX_SERIES = 1 << 23
 
 /** What is known of a head. */
@@ -15,10 +16,21 @@ export interface KnownHead {
   readonly series: readonly number[]
 }
 
+/** Where a head stands. */
+export interface HeadPlace {
+  /** Of the same bytes as the buffer. */
+  readonly view: DataView
+  /** Of at least four bytes. */
+  readonly from: number
+  readonly to: number
+  /** Differs from tenant to tenant. */
+  readonly seed: number
+}
+
 /**
  * From the bytes of a line's head (measurement and tags) to its device, the shape of its fields and
- * their series, without making a string: a direct-mapped cache in flat memory, like `NameCache`. What
- * it finds has been compared byte by byte.
+ * their series, without making a string: a hash table in flat memory, because at this rate what a
+ * look-up costs is the cache lines that it touches. What it finds has been compared byte by byte.
  */
 export class LineHeads {
   /** Of the head found last. */
@@ -27,65 +39,92 @@ export class LineHeads {
   /** Where its series begin in `series`. */
   at = 0
   series: Uint32Array = new Uint32Array(1 << 12)
-  readonly #slots = new Int32Array(SLOTS * FIELDS)
   readonly #heads = new KeptBytes()
+  #slots = new Int32Array(FIRST_SLOTS * FIELDS)
+  #count = 0
   #used = 0
 
   /** Looks for the head in [from, to), of at least four bytes; `view` is of the same bytes. */
   find(view: DataView, from: number, to: number, seed: number): boolean {
     const slots = this.#slots
-    const slot = (hashOf(view, from, to, seed) & MASK) * FIELDS
-    const length = to - from
-    if (slots[slot] === 0 || slots[slot + LENGTH] !== length) return false
-    const heads = this.#heads
-    const place = slots[slot + BYTES]
-    let i = 0
-    for (; i + 4 <= length; i += 4) {
-      if (view.getInt32(from + i, true) !== heads.wordAt(place + i)) return false
-    }
-    // The last word once more, or its end.
-    if (view.getInt32(to - 4, true) !== heads.wordAt(place + length - 4)) return false
+    const slot = this.#slotOf(view, from, to, hashOf(view, from, to, seed))
+    if (slots[slot] === 0) return false
     this.device = slots[slot + DEVICE] - 1
     this.shape = slots[slot + SHAPE]
     this.at = slots[slot + SERIES]
     return true
   }
 
-  /** Keeps what is known of the head in [from, to) of `bytes`, in place of what was in its slot. */
-  learn(bytes: Buffer, place: HeadPlace, known: KnownHead): void {
-    const { view, from, to, seed } = place
-    if (to - from < 4) return
+  /** Keeps what is known of a head in `bytes`. What does not fit empties the table. */
+  learn(bytes: Buffer, { view, from, to, seed }: HeadPlace, known: KnownHead): void {
+    if (2 * this.#count >= this.#slots.length / FIELDS && !this.#grow()) this.clear()
     const slots = this.#slots
-    const slot = (hashOf(view, from, to, seed) & MASK) * FIELDS
+    const hash = hashOf(view, from, to, seed)
+    const slot = this.#slotOf(view, from, to, hash)
+    const isNew = slots[slot] === 0
     const { series } = known
-    const isSame = slots[slot] > 0 && this.find(view, from, to, seed)
-    let kept = slots[slot + BYTES]
-    if (!isSame) kept = this.#heads.keep(bytes, from, to)
-    let at = slots[slot + SERIES]
-    if (slots[slot] === 0 || slots[slot + ROOM] < series.length) {
-      at = this.#room(series.length)
-      slots[slot + ROOM] = series.length
-    }
-    if (kept < 0 || at < 0) {
-      // Full: what is in use is soon learnt again.
-      slots.fill(0)
-      this.#heads.clear()
-      this.#used = 0
+    const place = isNew ? this.#heads.keep(bytes, from, to) : slots[slot + BYTES]
+    const hasRoom = !isNew && slots[slot + ROOM] >= series.length
+    const at = hasRoom ? slots[slot + SERIES] : this.#room(series.length)
+    if (place < 0 || at < 0) {
+      this.clear()
       return
     }
+    if (isNew) this.#count++
+    if (!hasRoom) slots[slot + ROOM] = series.length
     slots[slot + DEVICE] = known.device + 1
-    slots[slot + BYTES] = kept
+    slots[slot + BYTES] = place
     slots[slot + LENGTH] = to - from
     slots[slot + SHAPE] = known.shape
     slots[slot + SERIES] = at
+    slots[slot + HASH] = hash
     this.series.set(series, at)
   }
 
-  /** Forgets everything. */
   clear(): void {
     this.#slots.fill(0)
     this.#heads.clear()
+    this.#count = 0
     this.#used = 0
+  }
+
+  /** The head's slot, or the empty one that it would take. */
+  #slotOf(view: DataView, from: number, to: number, hash: number): number {
+    const slots = this.#slots
+    const last = slots.length - FIELDS
+    let slot = (hash * FIELDS) & last
+    while (slots[slot] !== 0) {
+      if (slots[slot + HASH] === hash && slots[slot + LENGTH] === to - from) {
+        if (this.#isAt(slots[slot + BYTES], view, from, to)) return slot
+      }
+      slot = (slot + FIELDS) & last
+    }
+    return slot
+  }
+
+  #isAt(place: number, view: DataView, from: number, to: number): boolean {
+    const heads = this.#heads
+    let at = from
+    for (let kept = place; at + 4 <= to; at += 4, kept += 4) {
+      if (view.getInt32(at, true) !== heads.wordAt(kept)) return false
+    }
+    // The last word once more, or its end.
+    return view.getInt32(to - 4, true) === heads.wordAt(place + to - from - 4)
+  }
+
+  #grow(): boolean {
+    const old = this.#slots
+    if (old.length / FIELDS >= MAX_SLOTS) return false
+    const slots = new Int32Array(2 * old.length)
+    const last = slots.length - FIELDS
+    for (let from = 0; from < old.length; from += FIELDS) {
+      if (old[from] === 0) continue
+      let slot = (old[from + HASH] * FIELDS) & last
+      while (slots[slot] !== 0) slot = (slot + FIELDS) & last
+      slots.set(old.subarray(from, from + FIELDS), slot)
+    }
+    this.#slots = slots
+    return true
   }
 
   #room(length: number): number {
@@ -99,15 +138,6 @@ export class LineHeads {
     this.#used = at + length
     return at
   }
-}
-
-/** Where a head stands. */
-export interface HeadPlace {
-  readonly view: DataView
-  readonly from: number
-  readonly to: number
-  /** Differs from tenant to tenant. */
-  readonly seed: number
 }
 
 /** Of all bytes: heads differ anywhere, often in the middle. FxHash's step, murmur3's end. */

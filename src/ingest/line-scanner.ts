@@ -76,7 +76,7 @@ export class LineScanner {
   learn(line: Line, device: number, series: readonly number[]): void {
     const { fields, from, headTo } = line
     const { bytes } = this.#reader
-    if (fields.length > MAX_FIELDS || bytes[headTo] !== SPACE) return
+    if (fields.length > MAX_FIELDS || headTo - from < 4 || bytes[headTo] !== SPACE) return
     let shape = ''
     const fixed: FixedBytes[] = []
     for (let i = 0, at = headTo + 1; i < fields.length; at = fields[i++].to) {

@@ -91,7 +91,9 @@ function defaultOf({ default: value, unit }: SchemaNode): string {
 }
 
 function listItems(section: string): string[] {
-  const lists = options.filter(({ path, node }) => path.startsWith(`${section}.`) && node.items)
+  const lists = options.filter(
+    ({ path, node }) => path.startsWith(`${section}.`) && node.items?.properties,
+  )
   return lists.map(({ path, node }) => {
     const rows = itemKeys(node.items ?? {}, '')
     return `Each item of \`${path}\`:\n\n${table(['Key', 'Default', 'Meaning'], rows)}`

@@ -70,7 +70,8 @@ export function influxRoutes(app: HttpApp, services: HttpServices): void {
     }
     const config = { rawBody: ['text/plain'], anyQuery: true }
     const known = Object.keys(querystring.properties)
-    app.post(url, { schema, config, errorHandler: influxErrors(services) }, (request, reply) => {
+    const options = { schema, config, onRequest: takeAnyType, errorHandler: influxErrors(services) }
+    app.post(url, options, (request, reply) => {
       const unit = precisionOf(request.query as object, known)
       const body = request.body as unknown as Buffer | undefined
       request.body = undefined as never
@@ -86,6 +87,12 @@ export function influxRoutes(app: HttpApp, services: HttpServices): void {
     })
   }
   pingRoute(app)
+}
+
+/** Line protocol has no type of its own: clients send any, and InfluxDB's own in Go an empty one. */
+function takeAnyType({ headers }: FastifyRequest, _reply: FastifyReply, done: () => void): void {
+  headers['content-type'] = 'text/plain'
+  done()
 }
 
 /** The decode closure has this scope to itself: what waits for the log does not keep the body. */

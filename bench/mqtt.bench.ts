@@ -66,7 +66,13 @@ function gateIngest(): (messages: readonly TelemetryMessage[]) => Promise<MqttIn
   const devices = { admits: () => true, admitsNew: () => true }
   const shared = { log, table: new SeriesTable(), ledger: new Ledger(0), clock: systemClock }
   const gate = new IngestGate({ ...shared, limits, devices })
-  return mqttIngest({ gate, tenant: 'default', onSite: () => {} })
+  return mqttIngest({
+    gate,
+    tenant: 'default',
+    onSite: () => {},
+    resolveToken: () => undefined,
+    setAttributes: async () => {},
+  })
 }
 
 async function serve(mode: Mode): Promise<void> {

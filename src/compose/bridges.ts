@@ -4,6 +4,7 @@ import type { IngestGate } from '../ingest/gate.ts'
 import { Bridge } from '../mqtt/bridge/bridge.ts'
 import type { TopicTemplate } from '../mqtt/options.ts'
 import type { Core } from './core.ts'
+import { attributeKeeper } from './attribute-keeper.ts'
 import { mqttIngest } from './mqtt-ingest.ts'
 import { siteKeeper } from './site-keeper.ts'
 
@@ -62,6 +63,9 @@ function openOne(bridge: BridgeConfig, { config, core, gate }: Parts): Bridge {
     ingest: mqttIngest({
       ...{ gate, tenant, door: 'bridge' },
       onSite: siteKeeper(registry, tenant, logger),
+      // The outside broker does not say who sent a message.
+      resolveToken: () => undefined,
+      setAttributes: attributeKeeper(registry),
     }),
   })
 }

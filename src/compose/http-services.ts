@@ -4,11 +4,14 @@ import { decodeFleetRecord } from '../ingest/dialects/fleet.ts'
 import { LineProtocol } from '../ingest/dialects/line-protocol.ts'
 import { decodeTelemetryBatch } from '../ingest/dialects/native-batch.ts'
 import { decodeTelemetry, decodeTelemetryLines } from '../ingest/dialects/native.ts'
+import { decodeThingsboard } from '../ingest/dialects/thingsboard.ts'
 import type { IngestGate } from '../ingest/gate.ts'
 import { reportLedger } from '../process/ledger-report.ts'
 import { decodeCursor } from '../query/cursor.ts'
 import { intervalUs } from '../query/interval.ts'
+import { attributeKeeper } from './attribute-keeper.ts'
 import type { Core } from './core.ts'
+import { tokenResolver } from './token-resolver.ts'
 import { version } from './version.ts'
 
 /** What the HTTP house gets of a node. */
@@ -26,8 +29,11 @@ export function httpServices(config: Config, core: Core & { gate: IngestGate }):
     dialects: {
       ...{ decodeTelemetry, decodeTelemetryLines, decodeTelemetryBatch, decodeFleetRecord },
       decodeLines: lines.decode.bind(lines),
+      decodeThingsboard,
     },
     registry,
+    resolveToken: tokenResolver(config),
+    setAttributes: attributeKeeper(registry),
     table,
     latest,
     newestDevice: tenant => latest.newestDevice(tenant),

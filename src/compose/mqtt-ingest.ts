@@ -1,13 +1,14 @@
 import { decodeBareValue, decodeTopicTelemetry } from '../ingest/dialects/fleet.ts'
 import { decodeSensorRecord } from '../ingest/dialects/sensor-record.ts'
+import { decodeThingsboard } from '../ingest/dialects/thingsboard.ts'
 import type { IngestGate } from '../ingest/gate.ts'
 import type { Door } from '../ingest/ledger.ts'
 import type { PointSink } from '../ingest/point-sink.ts'
-import type { MqttOptions, TelemetryMessage, TelemetryTarget } from '../mqtt/options.ts'
+import type { MqttOptions, TelemetryMessage } from '../mqtt/options.ts'
+import { keepAttributes, tokenProblem, type AttributeParts } from './thingsboard-attributes.ts'
 
-export interface MqttIngestOptions {
+export interface MqttIngestOptions extends AttributeParts {
   readonly gate: IngestGate
-  readonly tenant: string
   /** Under which the points are counted; `mqtt` is the embedded broker. */
   readonly door?: Door
   /** A topic told the site of a device whose points are durable; called for each such message. */
@@ -18,21 +19,27 @@ export interface MqttIngestOptions {
 export function mqttIngest(options: MqttIngestOptions): MqttOptions['ingest'] {
   const { gate, tenant, door = 'mqtt', onSite } = options
   return async messages => {
-    const outcome = await gate.ingest(tenant, door, sink => decodeMessages(messages, sink))
+    const outcome = await gate.ingest(tenant, door, sink => decodeMessages(messages, sink, options))
     for (const { target } of messages) {
       if (target.site !== undefined) onSite(target.deviceId, target.site)
     }
-    return outcome
+    const refused = await keepAttributes(messages, options)
+    if (refused.length === 0) return outcome
+    const rejected = [...outcome.rejected, ...refused].sort((a, b) => a.index - b.index)
+    return { ...outcome, rejected }
   }
 }
 
-function decodeMessages(messages: readonly TelemetryMessage[], sink: PointSink): void {
+function decodeMessages(
+  messages: readonly TelemetryMessage[],
+  sink: PointSink,
+  options: MqttIngestOptions,
+): void {
   for (let i = 0; i < messages.length; i++) {
-    const { target, payload, arrivalUs } = messages[i]
     sink.item(i)
-    sink.arrivalUs = arrivalUs
+    sink.arrivalUs = messages[i].arrivalUs
     try {
-      decodeMessage(target, payload, sink)
+      decodeMessage(messages[i], sink, options)
     } catch (error) {
       // One message that is no JSON must not take the others of the read with it.
       if (!(error instanceof SyntaxError)) throw error
@@ -42,12 +49,32 @@ function decodeMessages(messages: readonly TelemetryMessage[], sink: PointSink):
   }
 }
 
-function decodeMessage(target: TelemetryTarget, payload: Buffer, sink: PointSink): void {
-  if (target.dialect === 'record') decodeTopicTelemetry(payload, target.deviceId, sink)
-  else if (target.dialect === 'sensor') decodeSensorRecord(payload, sink)
-  else decodeBareValue(payload, bareValue(target), sink)
-}
-
-function bareValue({ deviceId, metric, jsonPath }: TelemetryTarget) {
-  return jsonPath === undefined ? { deviceId, metric } : { deviceId, metric, jsonPath }
+function decodeMessage(
+  { target, payload, user }: TelemetryMessage,
+  sink: PointSink,
+  { tenant, resolveToken }: MqttIngestOptions,
+): void {
+  const { dialect, deviceId, metric, jsonPath } = target
+  switch (dialect) {
+    case 'record':
+      return decodeTopicTelemetry(payload, deviceId, sink)
+    case 'sensor':
+      return decodeSensorRecord(payload, sink)
+    case 'value': {
+      const place = { deviceId, metric }
+      return decodeBareValue(payload, jsonPath === undefined ? place : { ...place, jsonPath }, sink)
+    }
+    case 'thingsboard gateway':
+      return decodeThingsboard(payload, { deviceId: undefined, countsItems: false }, sink)
+    case 'thingsboard': {
+      const named = user === undefined ? undefined : resolveToken(user)
+      if (named?.tenant === tenant) {
+        const source = { deviceId: named.device, countsItems: false }
+        return decodeThingsboard(payload, source, sink)
+      }
+      return sink.reject('', tokenProblem(user), 'unknown_device')
+    }
+    default:
+    // Attributes are no points.
+  }
 }

@@ -8,11 +8,13 @@ import type { Logger } from '../observe/logger.ts'
 import { systemClock, type Clock } from '../ports/clock.ts'
 import { WeirError } from '../ports/errors.ts'
 import { WRITER_GROUP } from '../process/writer.ts'
+import { attributeKeeper } from './attribute-keeper.ts'
 import { openBridges, type Bridges } from './bridges.ts'
 import { openCore, type Core } from './core.ts'
 import { httpServices } from './http-services.ts'
 import { mqttIngest } from './mqtt-ingest.ts'
 import { siteKeeper } from './site-keeper.ts'
+import { tokenResolver } from './token-resolver.ts'
 
 /** A running Weir. */
 export interface WeirNode {
@@ -87,7 +89,11 @@ function openBroker(config: Config, core: Core, gate: IngestGate): Promise<MqttD
     ),
     limits: { maxConnections, maxPacketBytes },
     log: logger.child({ part: 'mqtt' }),
-    ingest: mqttIngest({ gate, tenant, onSite: siteKeeper(registry, tenant, logger) }),
+    ingest: mqttIngest({
+      ...{ gate, tenant, onSite: siteKeeper(registry, tenant, logger) },
+      resolveToken: tokenResolver(config),
+      setAttributes: attributeKeeper(registry),
+    }),
   })
 }
 

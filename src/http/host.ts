@@ -27,6 +27,7 @@ import { liveRoutes } from './routes/live.ts'
 import { queryRoutes } from './routes/query.ts'
 import { systemRoutes } from './routes/system.ts'
 import { telemetryRoutes } from './routes/telemetry.ts'
+import { thingsboardRoutes } from './routes/thingsboard.ts'
 import type { HttpServices } from './services.ts'
 
 const REQUEST_TIMEOUT_MS = 120_000
@@ -112,6 +113,7 @@ export function createHttpHost(services: HttpServices): HttpApp {
   queryRoutes(app, services)
   liveRoutes(app, services)
   influxRoutes(app, services)
+  thingsboardRoutes(app, services)
   systemRoutes(app, services, routes)
   // The access log is Fastify's: who wants to see every request gets them all from there.
   if (!debug) openLane(app, services, { nextId, keepAliveMs: KEEP_ALIVE_MS })

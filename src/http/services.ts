@@ -2,7 +2,9 @@ import type { decodeFleetRecord } from '../ingest/dialects/fleet.ts'
 import type { LineProtocol } from '../ingest/dialects/line-protocol.ts'
 import type { decodeTelemetryBatch } from '../ingest/dialects/native-batch.ts'
 import type { decodeTelemetry, decodeTelemetryLines } from '../ingest/dialects/native.ts'
+import type { decodeThingsboard } from '../ingest/dialects/thingsboard.ts'
 import type { IngestGate } from '../ingest/gate.ts'
+import type { Attributes } from '../model/device.ts'
 import type { DeviceEntry, SeriesTable } from '../model/series-table.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { RawRead, SeriesPoints, StoreStats } from '../ports/store.ts'
@@ -33,8 +35,15 @@ export interface HttpServices {
     readonly decodeTelemetryBatch: typeof decodeTelemetryBatch
     readonly decodeFleetRecord: typeof decodeFleetRecord
     readonly decodeLines: LineProtocol['decode']
+    readonly decodeThingsboard: typeof decodeThingsboard
   }
   readonly registry: Pick<Registry, 'get' | 'list' | 'create' | 'update' | 'remove'>
+  /** The device that a ThingsBoard token stands for; undefined when it stands for none. */
+  readonly resolveToken: (
+    token: string,
+  ) => { readonly tenant: string; readonly device: string } | undefined
+  /** Merges what a device says of itself into the registry; errors are the registry's. */
+  readonly setAttributes: (tenant: string, device: string, attributes: Attributes) => Promise<void>
   readonly table: Pick<SeriesTable, 'findDevice' | 'devicesOf'>
   readonly latest: Pick<LatestTable, 'device' | 'point'>
   /** The device of the tenant's newest point by device time; asked often, so it is kept, not sought. */

@@ -5,6 +5,7 @@ const FIRST_SLOTS = 1 << 12
 const MAX_SLOTS = 1 << 20
 /** Of a slot: device id + 1 (0: empty), where its bytes are and how many, shape, its series, hash. */
 const FIELDS = 8
+const SHIFT = 3
 const [DEVICE, BYTES, LENGTH, SHAPE, SERIES, ROOM, HASH] = [0, 1, 2, 3, 4, 5, 6]
 const MAX_SERIES = 1 << 23
 
@@ -14,17 +15,6 @@ export interface KnownHead {
   readonly shape: number
   /** The series of each field of the shape. */
   readonly series: readonly number[]
-}
-
-/** Where a head stands. */
-export interface HeadPlace {
-  /** Of the same bytes as the buffer. */
-  readonly view: DataView
-  /** Of at least four bytes. */
-  readonly from: number
-  readonly to: number
-  /** Differs from tenant to tenant. */
-  readonly seed: number
 }
 
 /**
@@ -40,14 +30,24 @@ export class LineHeads {
   at = 0
   series: Uint32Array = new Uint32Array(1 << 12)
   readonly #heads = new KeptBytes()
+  #bytes: Buffer = Buffer.alloc(0)
+  #view: DataView = new DataView(new ArrayBuffer(0))
+  #seed = 0
   #slots = new Int32Array(FIRST_SLOTS * FIELDS)
   #count = 0
   #used = 0
 
-  /** Looks for the head in [from, to), of at least four bytes; `view` is of the same bytes. */
-  find(view: DataView, from: number, to: number, seed: number): boolean {
+  /** Of which bytes the heads are that come next; `seed` differs from tenant to tenant. */
+  open(bytes: Buffer, seed: number): void {
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.#seed = seed
+  }
+
+  /** Looks for the head in [from, to), of at least four bytes. */
+  find(from: number, to: number): boolean {
     const slots = this.#slots
-    const slot = this.#slotOf(view, from, to, hashOf(view, from, to, seed))
+    const slot = this.#slotOf(from, to, this.#hash(from, to))
     if (slots[slot] === 0) return false
     this.device = slots[slot + DEVICE] - 1
     this.shape = slots[slot + SHAPE]
@@ -55,15 +55,15 @@ export class LineHeads {
     return true
   }
 
-  /** Keeps what is known of a head in `bytes`. What does not fit empties the table. */
-  learn(bytes: Buffer, { view, from, to, seed }: HeadPlace, known: KnownHead): void {
+  /** Keeps what is known of a head. What does not fit empties the table. */
+  learn(from: number, to: number, known: KnownHead): void {
     if (2 * this.#count >= this.#slots.length / FIELDS && !this.#grow()) this.clear()
     const slots = this.#slots
-    const hash = hashOf(view, from, to, seed)
-    const slot = this.#slotOf(view, from, to, hash)
+    const hash = this.#hash(from, to)
+    const slot = this.#slotOf(from, to, hash)
     const isNew = slots[slot] === 0
     const { series } = known
-    const place = isNew ? this.#heads.keep(bytes, from, to) : slots[slot + BYTES]
+    const place = isNew ? this.#heads.keep(this.#bytes, from, to) : slots[slot + BYTES]
     const hasRoom = !isNew && slots[slot + ROOM] >= series.length
     const at = hasRoom ? slots[slot + SERIES] : this.#room(series.length)
     if (place < 0 || at < 0) {
@@ -89,21 +89,22 @@ export class LineHeads {
   }
 
   /** The head's slot, or the empty one that it would take. */
-  #slotOf(view: DataView, from: number, to: number, hash: number): number {
+  #slotOf(from: number, to: number, hash: number): number {
     const slots = this.#slots
     const last = slots.length - FIELDS
-    let slot = (hash * FIELDS) & last
+    let slot = (hash << SHIFT) & last
     while (slots[slot] !== 0) {
       if (slots[slot + HASH] === hash && slots[slot + LENGTH] === to - from) {
-        if (this.#isAt(slots[slot + BYTES], view, from, to)) return slot
+        if (this.#isAt(slots[slot + BYTES], from, to)) return slot
       }
       slot = (slot + FIELDS) & last
     }
     return slot
   }
 
-  #isAt(place: number, view: DataView, from: number, to: number): boolean {
+  #isAt(place: number, from: number, to: number): boolean {
     const heads = this.#heads
+    const view = this.#view
     let at = from
     for (let kept = place; at + 4 <= to; at += 4, kept += 4) {
       if (view.getInt32(at, true) !== heads.wordAt(kept)) return false
@@ -119,7 +120,7 @@ export class LineHeads {
     const last = slots.length - FIELDS
     for (let from = 0; from < old.length; from += FIELDS) {
       if (old[from] === 0) continue
-      let slot = (old[from + HASH] * FIELDS) & last
+      let slot = (old[from + HASH] << SHIFT) & last
       while (slots[slot] !== 0) slot = (slot + FIELDS) & last
       slots.set(old.subarray(from, from + FIELDS), slot)
     }
@@ -138,17 +139,18 @@ export class LineHeads {
     this.#used = at + length
     return at
   }
-}
 
-/** Of all bytes: heads differ anywhere, often in the middle. FxHash's step, murmur3's end. */
-function hashOf(view: DataView, from: number, to: number, seed: number): number {
-  let hash = seed ^ (to - from)
-  let at = from
-  for (; at + 4 <= to; at += 4) {
-    hash = Math.imul(((hash << 5) | (hash >>> 27)) ^ view.getInt32(at, true), 0x9e3779b1)
+  /** Of all bytes: heads differ anywhere, often in the middle. FxHash's step, murmur3's end. */
+  #hash(from: number, to: number): number {
+    const view = this.#view
+    let hash = this.#seed ^ (to - from)
+    let at = from
+    for (; at + 4 <= to; at += 4) {
+      hash = Math.imul(((hash << 5) | (hash >>> 27)) ^ view.getInt32(at, true), 0x9e3779b1)
+    }
+    hash = Math.imul(((hash << 5) | (hash >>> 27)) ^ view.getInt32(to - 4, true), 0x9e3779b1)
+    hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+    return hash ^ (hash >>> 16)
   }
-  hash = Math.imul(((hash << 5) | (hash >>> 27)) ^ view.getInt32(to - 4, true), 0x9e3779b1)
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return hash ^ (hash >>> 16)
 }

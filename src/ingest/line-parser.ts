@@ -4,6 +4,8 @@ const [TAB, LF, CR, SPACE, QUOTE, HASH, COMMA, EQUALS, BACKSLASH] = [
   9, 10, 13, 32, 34, 35, 44, 61, 92,
 ]
 
+const NOTHING: Buffer = Buffer.alloc(0)
+
 export interface LineTag {
   readonly key: string
   readonly value: string
@@ -63,7 +65,7 @@ export class LineParser {
   /** Where the next line begins, after `parse`. */
   end = 0
   problem: LineProblem | undefined
-  #bytes: Buffer = Buffer.alloc(0)
+  #bytes: Buffer = NOTHING
   #at = 0
 
   /** The line that begins at `at`; undefined when it is blank, a comment, or has a `problem`. */
@@ -90,6 +92,11 @@ export class LineParser {
       this.end = this.#afterEnd(this.#endOfBad(at))
       return undefined
     }
+  }
+
+  /** Lets go of the body. */
+  close(): void {
+    this.#bytes = NOTHING
   }
 
   #line(): Line {

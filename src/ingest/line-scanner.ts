@@ -29,9 +29,7 @@ export class LineScanner {
   readonly #shapeIds = new Map<string, number>()
   readonly #seeds = new Map<string, number>()
   readonly #values = new Float64Array(MAX_FIELDS)
-  #view: DataView = new DataView(new ArrayBuffer(0))
   #time!: LineTime
-  #seed = 0
   #headLength = 0
   #timeUs = 0
 
@@ -41,12 +39,17 @@ export class LineScanner {
 
   open(body: Buffer, time: LineTime, tenant: string): void {
     this.#reader.open(body)
-    this.#view = new DataView(body.buffer, body.byteOffset, body.byteLength)
     this.#time = time
     let seed = this.#seeds.get(tenant)
     if (seed === undefined)
       this.#seeds.set(tenant, (seed = Math.imul(this.#seeds.size, 0x9e3779b1)))
-    this.#seed = seed
+    this.#heads.open(body, seed)
+  }
+
+  /** Lets go of the body. */
+  close(): void {
+    this.#reader.open(NOTHING)
+    this.#heads.open(NOTHING, 0)
   }
 
   /** Takes the line that begins at `begin` and returns where the next one does; -1: not taken. */
@@ -84,8 +87,7 @@ export class LineScanner {
       shape += `${part.toString('latin1')}\n`
       fixed.push(fixedBytes(part))
     }
-    const place = { view: this.#view, from, to: headTo, seed: this.#seed }
-    this.#heads.learn(bytes, place, { device, shape: this.#shapeOf(shape, fixed), series })
+    this.#heads.learn(from, headTo, { device, shape: this.#shapeOf(shape, fixed), series })
   }
 
   #shapeOf(name: string, fixed: readonly FixedBytes[]): number {
@@ -107,7 +109,7 @@ export class LineScanner {
     const likely = begin + this.#headLength
     // Mostly as long as the last one: a known head has no space that ends it, so it need not be sought.
     if (bytes[likely] === SPACE && this.#headLength >= 4) {
-      if (this.#heads.find(this.#view, begin, likely, this.#seed)) return likely
+      if (this.#heads.find(begin, likely)) return likely
     }
     let at = begin
     for (; at < bytes.length; at++) {
@@ -116,7 +118,7 @@ export class LineScanner {
       if (byte === SPACE && (at === begin || bytes[at - 1] !== BACKSLASH)) break
     }
     if (at === likely || at - begin < 4 || at >= bytes.length) return -1
-    if (!this.#heads.find(this.#view, begin, at, this.#seed)) return -1
+    if (!this.#heads.find(begin, at)) return -1
     this.#headLength = at - begin
     return at
   }
@@ -162,5 +164,6 @@ export class LineScanner {
   }
 }
 
+const NOTHING = Buffer.alloc(0)
 const WORD_TRUE = fixedBytes(Buffer.from('true'))
 const WORD_FALSE = fixedBytes(Buffer.from('false'))

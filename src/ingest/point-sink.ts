@@ -159,7 +159,9 @@ export class PointSink {
     if (problem !== undefined) {
       this.reject(field, problem, 'invalid_name')
     } else if (known !== undefined || !devices.admitsNew(this.#builder.tenant, name)) {
-      this.reject(field, `device ${JSON.stringify(name)} is not registered`, 'unknown_device')
+      // A token is not repeated, in an answer or in a log.
+      const shown = field === 'token' ? 'with this token' : JSON.stringify(name)
+      this.reject(field, `device ${shown} is not registered`, 'unknown_device')
     } else return table.device(this.#builder.tenant, name)
     return undefined
   }

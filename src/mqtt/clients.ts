@@ -35,8 +35,9 @@ export async function openClients(options: MqttOptions, limits: MqttLimits): Pro
     admitWill: async (client, will) => {
       const connection = client === null ? undefined : byStream.get(client.conn)
       if (clients.isClosing || connection?.saidGoodbye === true) return false
-      await publisher.ingestWill(will, arrivals.nextUs(Date.now()))
-      return true
+      const arrivalUs = arrivals.nextUs(Date.now())
+      await publisher.ingestWill(will, { arrivalUs, user: connection?.user })
+      return !routes.route(will.topic).isPrivate
     },
     mayForward: (client, packet) => {
       const verdict = forwardVerdict(client, packet, { broker, limits })

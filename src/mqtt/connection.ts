@@ -64,6 +64,8 @@ export interface LeftBehind {
  */
 export class Connection {
   clientId = ''
+  /** The user name, which is a token to some conventions: never logged. */
+  user: string | undefined
   isClean = true
   /** Connected: CONNACK has been sent. */
   isOpen = false
@@ -323,7 +325,8 @@ export class Connection {
       this.isClean = connect.clean
       this.#session = this.#host.opened(this)
       this.#queue = this.#newQueue(this.#session)
-      this.#reader = new MessageReader(this.#host, this.#session)
+      this.user = connect.user
+      this.#reader = new MessageReader(this.#host, this.#session, connect.user)
       this.isOpen = true
       this.#isConnecting = false
       this.#pump()

@@ -17,10 +17,12 @@ export interface MessageReaderHost {
 export class MessageReader {
   readonly #host: MessageReaderHost
   readonly #session: InboundSession
+  readonly #user: string | undefined
 
-  constructor(host: MessageReaderHost, session: InboundSession) {
+  constructor(host: MessageReaderHost, session: InboundSession, user?: string) {
     this.#host = host
     this.#session = session
+    this.#user = user
   }
 
   /**
@@ -54,6 +56,7 @@ export class MessageReader {
       retain: (first & 1) !== 0,
       packetId,
       isRepeated: repeated !== undefined,
+      user: this.#user,
     }
   }
 

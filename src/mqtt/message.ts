@@ -13,6 +13,8 @@ export interface InboundMessage {
   readonly packetId: number
   /** A QoS 2 message that is stored already: only its acknowledgement is owed. */
   readonly isRepeated: boolean
+  /** The user name of its connection. */
+  readonly user: string | undefined
 }
 
 /** The messages of one socket read, which are stored and acknowledged together, in order. */

@@ -4,9 +4,17 @@ import type { Rejection } from '../model/rejection.ts'
 export interface TelemetryTarget {
   /**
    * `record`: `{metric: value, …, timestamp?}`. `value`: one bare value, or one inside of JSON.
-   * `sensor`: `{device_id, sensor_type, value, unit?, timestamp?}`.
+   * `sensor`: `{device_id, sensor_type, value, unit?, timestamp?}`. `thingsboard…`: what its devices
+   * (told by the user name) and gateways send; attributes are no points.
    */
-  readonly dialect: 'record' | 'value' | 'sensor'
+  readonly dialect:
+    | 'record'
+    | 'value'
+    | 'sensor'
+    | 'thingsboard'
+    | 'thingsboard attributes'
+    | 'thingsboard gateway'
+    | 'thingsboard gateway attributes'
   /** Empty where the payload names it. */
   readonly deviceId: string
   /** The metric of a `value`; empty where the payload names its own. */
@@ -25,6 +33,8 @@ export interface TelemetryMessage {
    * of their own, and stays the same when the client or Weir has to try again.
    */
   readonly arrivalUs: number
+  /** The user name with which the client connected; a token to some conventions, so never logged. */
+  readonly user: string | undefined
 }
 
 export interface MqttIngestOutcome {

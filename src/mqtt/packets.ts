@@ -74,6 +74,8 @@ export interface Connect {
   readonly keepAliveSeconds: number
   /** Where the keep-alive stands in the body, for it is the door that watches it. */
   readonly keepAliveAt: number
+  /** The user name, where there is one. */
+  readonly user: string | undefined
 }
 
 /** Walks over a packet's body; every step is checked, so that what passes is well-formed. */
@@ -151,13 +153,13 @@ export function readConnect(flags: number, body: Buffer): Connect {
     if (problem !== undefined) throw new ProtocolError(`the will topic ${problem}`)
     reader.binary()
   }
-  if (hasUser) reader.text('the user name')
+  const user = hasUser ? reader.text('the user name') : undefined
   if (hasPassword) reader.binary()
   if (!reader.done) throw new ProtocolError('CONNECT has bytes behind its end')
   if (clientId === '' && !clean) {
     throw new ProtocolError('a session that is kept needs a client id', 2)
   }
-  return { clientId, clean, keepAliveSeconds, keepAliveAt }
+  return { clientId, clean, keepAliveSeconds, keepAliveAt, user }
 }
 
 /** Checks a packet that the broker's engine will parse, so that it only meets well-formed ones. */

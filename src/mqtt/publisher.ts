@@ -30,6 +30,7 @@ export class Publisher {
     for (const message of messages) {
       const { route, retain, isRepeated } = message
       if (route.isReserved) this.#forbidden(message)
+      else if (route.isPrivate) continue
       else if ((retain || this.#isWanted(route)) && !isRepeated) this.#publish(message)
     }
     let last = -1
@@ -61,11 +62,14 @@ export class Publisher {
   }
 
   /** A will on a telemetry topic is a point too (`devices/p1/status` = `offline`). */
-  async ingestWill({ topic, payload }: BrokerMessage, arrivalUs: number): Promise<void> {
+  async ingestWill(
+    { topic, payload }: BrokerMessage,
+    { arrivalUs, user }: Pick<TelemetryMessage, 'arrivalUs' | 'user'>,
+  ): Promise<void> {
     const { target } = this.#options.routes.route(topic)
     if (target === undefined) return
     try {
-      const { rejected } = await this.#options.ingest([{ target, payload, arrivalUs }])
+      const { rejected } = await this.#options.ingest([{ target, payload, arrivalUs, user }])
       for (const rejection of rejected) this.#explain(topic, target.deviceId, rejection)
     } catch (error) {
       // Nobody waits for its acknowledgement; it is delivered as a message at least.

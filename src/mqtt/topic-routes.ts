@@ -4,6 +4,7 @@ import type { TopicConvention } from './topics/convention.ts'
 import { deviceMetric, deviceTelemetry } from './topics/devices.ts'
 import { iotData } from './topics/iot-data.ts'
 import { compileTemplate } from './topics/template.ts'
+import { isPrivateTopic, thingsboard } from './topics/thingsboard.ts'
 
 /** What is known about a topic to which a client has published. */
 export interface TopicRoute {
@@ -12,6 +13,8 @@ export interface TopicRoute {
   readonly target: TelemetryTarget | undefined
   /** Clients may not publish to the broker's own topics. */
   readonly isReserved: boolean
+  /** What is published there is for Weir alone, and is not delivered to other clients. */
+  readonly isPrivate: boolean
   /** Whether somebody listens, as of `version` of the subscriptions. */
   isWanted: boolean
   version: number
@@ -21,7 +24,7 @@ export interface TopicRoute {
 const MAX_ROUTES = 200_000
 
 /** The first convention that knows a topic decides; a further one is one line here. */
-const builtIn: readonly TopicConvention[] = [deviceTelemetry, deviceMetric, iotData]
+const builtIn: readonly TopicConvention[] = [deviceTelemetry, deviceMetric, iotData, thingsboard]
 
 export class TopicRoutes {
   readonly #conventions: readonly TopicConvention[]
@@ -55,6 +58,7 @@ export class TopicRoutes {
     for (let i = 0; i < this.#conventions.length && target === undefined; i++) {
       target = isReserved ? undefined : this.#conventions[i](levels)
     }
-    return { topic, target, isReserved, isWanted: false, version: -1 }
+    const isPrivate = isPrivateTopic(topic)
+    return { topic, target, isReserved, isPrivate, isWanted: false, version: -1 }
   }
 }

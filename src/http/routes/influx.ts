@@ -2,12 +2,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import type { HttpApp } from '../app.ts'
 import { influxErrors, influxResponses, refusedLines } from '../influx-error.ts'
+import type { Outcome } from '../ingest-answer.ts'
 import { HttpProblem, type ProblemItem } from '../problem.ts'
 import type { HttpServices } from '../services.ts'
 
 type Decode = HttpServices['dialects']['decodeLines']
 type Precision = Parameters<Decode>[1]
-type Outcome = Awaited<ReturnType<HttpServices['gate']['ingest']>>
 
 const tags = ['influxdb']
 /** Clients look whether it is a version that they know. */

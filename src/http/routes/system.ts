@@ -117,6 +117,7 @@ function documentRoutes(
     { name: 'devices', description: 'What is known of each device' },
     { name: 'system', description: 'Probes, metrics, the ledger' },
     { name: 'influxdb', description: 'Line protocol, as clients of InfluxDB 1 and 2 send it' },
+    { name: 'thingsboard', description: 'The HTTP API of ThingsBoard devices' },
     { name: 'fleet benchmark', description: 'Flat records, as k6 scripts of fleets send them' },
   ]
   let document: string | undefined

@@ -1,13 +1,11 @@
-import type { FastifyReply } from 'fastify'
 import Type from 'typebox'
-import { JSON_TYPE, type HttpApp } from '../app.ts'
+import type { HttpApp } from '../app.ts'
+import { answerOutcome } from '../ingest-answer.ts'
 import { ingestJson, type JsonDecoder } from '../ingest-json.ts'
 import { responses } from '../openapi.ts'
 import { HttpProblem } from '../problem.ts'
 import { columnBatchSchema, messageSchema, outcomeSchema, rowBatchSchema } from '../schemas.ts'
 import type { HttpServices } from '../services.ts'
-
-type Outcome = Awaited<ReturnType<HttpServices['gate']['ingest']>>
 
 const LINES_TYPES = ['application/x-ndjson', 'application/jsonl']
 const INGEST_PROBLEMS = [400, 413, 415, 503, 507]
@@ -36,7 +34,7 @@ function messageRoute(app: HttpApp, services: HttpServices): void {
     const body = request.body as unknown as Buffer | undefined
     // Not kept while the log writes: a thousand waiting requests would hold a thousand bodies.
     request.body = undefined as never
-    answer(ingestJson(services.gate, request.tenant, { body, decode }), reply)
+    answerOutcome(ingestJson(services.gate, request.tenant, { body, decode }), reply)
   })
 }
 
@@ -54,7 +52,7 @@ function batchRoute(app: HttpApp, services: HttpServices): void {
     if (kindOf(request.headers['content-type']) === 'lines') throw unsupported('application/json')
     const body = request.body as unknown as Buffer | undefined
     request.body = undefined as never
-    answer(ingestJson(services.gate, request.tenant, { body, decode }), reply)
+    answerOutcome(ingestJson(services.gate, request.tenant, { body, decode }), reply)
   })
 }
 
@@ -75,34 +73,8 @@ function binaryRoute(app: HttpApp, { gate }: HttpServices): void {
     const body = request.body as unknown as Buffer | undefined
     request.body = undefined as never
     if (body === undefined || body.length === 0) throw new HttpProblem(400, 'the body is empty')
-    answer(gate.ingestFrame(request.tenant, 'http', body), reply)
+    answerOutcome(gate.ingestFrame(request.tenant, 'http', body), reply)
   })
-}
-
-function answer(outcome: Promise<Outcome>, reply: FastifyReply): void {
-  outcome.then(
-    result => sendOutcome(reply, result),
-    (error: unknown) => reply.send(error),
-  )
-}
-
-function sendOutcome(reply: FastifyReply, { accepted, rejected }: Outcome): void {
-  if (accepted === 0) {
-    const [first] = rejected
-    const detail =
-      first === undefined
-        ? 'there are no points in the body'
-        : `none was accepted; item ${first.index}: ${first.field} ${first.detail}`
-    void reply.send(new HttpProblem(400, detail, { errors: rejected }))
-    return
-  }
-  reply.header('content-type', JSON_TYPE)
-  void reply.send(`{"accepted":${accepted},"rejected":${encodeRejected(rejected)}}`)
-}
-
-function encodeRejected(rejected: Outcome['rejected']): string {
-  if (rejected.length === 0) return '[]'
-  return JSON.stringify(rejected.map(({ index, field, detail }) => ({ index, field, detail })))
 }
 
 /** What is sent as JSON by clients that say something else: `curl -d` says a form. */

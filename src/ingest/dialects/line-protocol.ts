@@ -75,6 +75,8 @@ export class LineProtocol {
       const { end } = this.#parser
       for (; at < end; at++) if (body[at] === LF) index++
     }
+    scanner.close()
+    this.#parser.close()
   }
 
   #decodeLine(body: Buffer, at: number, { sink, isText }: { sink: PointSink; isText: boolean }) {

@@ -54,6 +54,7 @@ export class PublishReader {
       retain,
       packetId,
       isRepeated: false,
+      user: undefined,
     }
   }
 
@@ -94,5 +95,12 @@ function payloadOf(
 /** A topic that is no MQTT string: to end the connection would only bring the message again. */
 function unreadable(problem: string): TopicRoute {
   const topic = `(a topic that ${problem})`
-  return { topic, target: undefined, isReserved: false, isWanted: false, version: -1 }
+  return {
+    topic,
+    target: undefined,
+    isReserved: false,
+    isPrivate: false,
+    isWanted: false,
+    version: -1,
+  }
 }

@@ -202,6 +202,17 @@ async function walkRoutes(client: WeirClient): Promise<void> {
   }
   await expect(client, 'GET /ping', 204)
 
+  await expect(client, 'POST /api/v1/k3y/telemetry', 200, {
+    ts: 1_700_000_000_000,
+    values: { t: 1 },
+  })
+  await expect(client, 'POST /api/v1/k3y/telemetry', 400, [{ t: null }])
+  await expect(client, 'POST /api/v1/telemetry/telemetry', 404, { t: 1 })
+  await expect(client, 'POST /api/v1/k3y/attributes', 200, { firmware: '1.2' })
+  await expect(client, 'POST /api/v1/k3y/attributes', 400, '[]')
+  await expect(client, 'GET /api/v1/k3y/attributes?clientKeys=firmware', 200)
+  await expect(client, 'GET /api/v1/k3y/attributes?keys=firmware', 400)
+
   for (const path of ['/health', '/ready', '/metrics', '/openapi.json', '/docs', '/']) {
     await expect(client, `GET ${path}`, 200)
   }

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { decodeFrame } from '../../src/model/frame.ts'
-import { columnarBatches, frames, jsonBatches, singleMessages } from './ingest-requests.ts'
+import {
+  columnarBatches,
+  frames,
+  jsonBatches,
+  lineBatches,
+  singleMessages,
+} from './ingest-requests.ts'
 import { mixtureFrames } from './mixture.ts'
 import { bucketsPath, fleetQuery, rawPath } from './read-requests.ts'
 import type { RequestSource } from './request.ts'
@@ -63,6 +69,26 @@ describe('the requests of the ingest loads', () => {
     distinct(points)
     const values = points.filter(([device, metric]) => device === 'dev-00021' && metric === 'flow')
     assert.ok(new Set(values.map(([, , , value]) => value)).size > 1, 'values move')
+  })
+
+  it('as lines carry new points of every device in turn', () => {
+    const source = lineBatches(SHARE, 4)
+    const points: [string, string, number, number][] = []
+    for (let i = 0; i < 10; i++) {
+      const { line, body } = next(source)
+      assert.match(line, /^POST \/api\/v2\/write\?\S+ HTTP\/1\.1$/)
+      for (const text of body.toString().trimEnd().split('\n')) {
+        const [, device, fields, time] =
+          /^plant,device_id=([^,]+),\S+ (\S+) (\d+)000000$/.exec(text) ?? []
+        for (const field of fields.split(',')) {
+          const [metric, value] = field.split('=')
+          points.push([device, metric, Number(time), Number(value)])
+        }
+      }
+    }
+    assert.equal(points.length, 10 * source.points)
+    assert.deepEqual(new Set(points.map(([device]) => device)).size, 10)
+    distinct(points)
   })
 
   it('as columns carry new points of one device after the other', () => {

@@ -5,7 +5,8 @@ import type { Line } from './line-parser.ts'
 import type { LineTime } from './line-time.ts'
 import type { PointSink } from './point-sink.ts'
 
-const [LF, CR, SPACE, BACKSLASH, MINUS, ZERO, NINE] = [10, 13, 32, 92, 45, 48, 57]
+const [LF, CR, SPACE, QUOTE, BACKSLASH, MINUS, ZERO, NINE] = [10, 13, 32, 34, 92, 45, 48, 57]
+const LAST_ASCII = 126
 const [TRUE, FALSE, LOWER_CASE, INTEGER, UNSIGNED] = [116, 102, 32, 105, 117]
 const MAX_FIELDS = 64
 /** Kinds of lines; beyond it all are forgotten. */
@@ -18,8 +19,8 @@ interface FieldShape {
 
 /**
  * The fast way of lines whose head (measurement and tags) was seen before, with the same fields in
- * the same order, all of them plain numbers and booleans: read from the bytes straight into the open
- * batch. It never refuses anything: a line with anything else is not taken, and goes to `LineParser`.
+ * the same order, all of them plain numbers, booleans and texts: read from the bytes straight into
+ * the open batch. It never refuses anything: a line with anything else is not taken, and goes to `LineParser`.
  */
 export class LineScanner {
   readonly #reader = new ByteReader()
@@ -29,6 +30,9 @@ export class LineScanner {
   readonly #shapeIds = new Map<string, number>()
   readonly #seeds = new Map<string, number>()
   readonly #values = new Float64Array(MAX_FIELDS)
+  /** Where the texts of the line stand; 0: that field is none. */
+  readonly #textFrom = new Uint32Array(MAX_FIELDS)
+  readonly #textTo = new Uint32Array(MAX_FIELDS)
   #time!: LineTime
   #headLength = 0
   #timeUs = 0
@@ -64,14 +68,21 @@ export class LineScanner {
     const values = this.#values
     reader.at = headTo + 1
     for (let i = 0; i < fixed.length; i++) {
-      if (!reader.takeBytes(fixed[i]) || !this.#value()) return -1
-      values[i] = reader.value
+      if (!reader.takeBytes(fixed[i])) return -1
+      this.#textFrom[i] = 0
+      if (reader.bytes[reader.at] === QUOTE) {
+        if (!this.#text(i, sink)) return -1
+      } else if (this.#value()) values[i] = reader.value
+      else return -1
     }
     const end = this.#end(sink)
     const timeUs = this.#timeUs
     if (end < 0 || !sink.takes(timeUs, fixed.length)) return -1
     const { series, at } = heads
-    for (let i = 0; i < fixed.length; i++) sink.point(series[at + i], timeUs, values[i])
+    for (let i = 0; i < fixed.length; i++) {
+      if (this.#textFrom[i] === 0) sink.point(series[at + i], timeUs, values[i])
+      else sink.text(series[at + i], timeUs, this.#textOf(i))
+    }
     return end
   }
 
@@ -121,6 +132,27 @@ export class LineScanner {
     if (!this.#heads.find(begin, at)) return -1
     this.#headLength = at - begin
     return at
+  }
+
+  /** A text of printable ASCII without escapes. */
+  #text(field: number, sink: PointSink): boolean {
+    const reader = this.#reader
+    const { bytes } = reader
+    const from = reader.at + 1
+    let at = from
+    while (bytes[at] !== QUOTE) {
+      if (!(bytes[at] >= SPACE && bytes[at] <= LAST_ASCII) || bytes[at] === BACKSLASH) return false
+      at++
+    }
+    if (!sink.takesText(at - from)) return false
+    this.#textFrom[field] = from
+    this.#textTo[field] = at
+    reader.at = at + 1
+    return true
+  }
+
+  #textOf(field: number): string {
+    return this.#reader.bytes.toString('latin1', this.#textFrom[field], this.#textTo[field])
   }
 
   #value(): boolean {

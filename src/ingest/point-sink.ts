@@ -146,6 +146,16 @@ export class PointSink {
     this.#builder.addNumber(series, timeUs, value)
   }
 
+  /** The same for a text of ASCII. */
+  text(series: number, timeUs: number, text: string): void {
+    this.#builder.addText(series, timeUs, text)
+  }
+
+  /** Whether a text of so many bytes is within the bound. */
+  takesText(bytes: number): boolean {
+    return bytes <= this.#context.limits.maxTextBytes
+  }
+
   /** The device of that name, or undefined when it was refused. */
   device(name: unknown, field = 'device_id'): DeviceEntry | undefined {
     const { table, devices } = this.#context

@@ -323,6 +323,7 @@ const valueLike = fc.oneof(
   fc.constantFrom('t', 'T', 'true', 'False', 'tru', 'NaN', 'inf', '""', '"'),
   text('a', '\\', '\\"', '\\\\', '\n', '\r\n', ',', ' ', '=', '"', 'é').map(s => `"${s}"`),
 )
+const plainText = text('a', '~', ',', ' ', '=', '#').map(s => `"${s}"`)
 const timeLike = fc.oneof(
   fc.bigInt({ min: 0n, max: BigInt(NOW_MS) * 1_000_000n * 2n }).map(value => ` ${value}`),
   fc.constantFrom(
@@ -360,7 +361,7 @@ const line = fc
 const plainLine = fc
   .record({
     head: fc.constantFrom('m,host=h', 'cpu,cpu=0,host=a\\ b', 'telemetry,device_id=d,site=x'),
-    values: fc.tuple(numberLike, numberLike),
+    values: fc.tuple(fc.oneof(numberLike, plainText, valueLike), numberLike),
     time: timeLike,
     end: fc.constantFrom('\n', '\r\n'),
   })

@@ -111,7 +111,7 @@ export class LineProtocol {
       const metric = prefix + key + suffix
       sink.metric(metric, value, '')
       series.push(device.series.get(metric) ?? -1)
-      isPlain &&= typeof value === 'number' || typeof value === 'boolean'
+      isPlain &&= typeof value !== 'object'
     }
     if (isPlain && !series.includes(-1)) this.#scanner.learn(line, device.id, series)
   }

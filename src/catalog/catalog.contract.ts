@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { Device, Product } from '../model/device.ts'
+import type { Device } from '../model/device.ts'
+import type { Product } from '../model/product.ts'
 import type { Catalog } from '../ports/catalog.ts'
 
 /** An empty place for a catalog, which outlives it. */
@@ -35,6 +36,8 @@ function aProduct(fields: Partial<Product> = {}): Product {
     price: undefined,
     attributes: {},
     expectedIntervalMs: undefined,
+    metrics: {},
+    onViolation: 'flag',
     createdAtMs: 1_767_225_600_000,
     ...fields,
   }
@@ -84,6 +87,7 @@ export function catalogContract(name: string, place: () => Promise<CatalogFixtur
   }
   describe(`the ${name} catalog`, () => {
     deviceChecks(check)
+    removalChecks(check)
     productChecks(check)
     check('refuses every call once it is closed, and may be closed again', async catalog => {
       await catalog.close()
@@ -91,9 +95,13 @@ export function catalogContract(name: string, place: () => Promise<CatalogFixtur
       const closed = { kind: 'closed' }
       await assert.rejects(catalog.saveDevices([aDevice()]), closed)
       await assert.rejects(catalog.touchDevices([{ tenant: 'a', id: 'b', lastSeenMs: 1 }]), closed)
-      await assert.rejects(catalog.deleteDevice('default', 'pump-1'), closed)
-      await assert.rejects(catalog.products('default'), closed)
+      await assert.rejects(catalog.deleteDevice('default', 'pump-1', 1), closed)
+      await assert.rejects(catalog.removals(), closed)
+      await assert.rejects(catalog.forgetRemovals(1), closed)
+      await assert.rejects(catalog.products(), closed)
       await assert.rejects(catalog.createProduct(aProduct()), closed)
+      await assert.rejects(catalog.replaceProduct(aProduct()), closed)
+      await assert.rejects(catalog.deleteProduct('default', 'p-100'), closed)
       await assert.rejects(devicesOf(catalog), closed)
     })
   })
@@ -102,7 +110,8 @@ export function catalogContract(name: string, place: () => Promise<CatalogFixtur
 function deviceChecks(check: Check): void {
   check('is empty at first', async catalog => {
     assert.equal((await devicesOf(catalog)).size, 0)
-    assert.deepEqual(await catalog.products('default'), [])
+    assert.deepEqual(await catalog.products(), [])
+    assert.deepEqual(await catalog.removals(), [])
   })
   check(
     'returns a device exactly as saved, after it was opened again too',
@@ -152,7 +161,7 @@ function deviceChecks(check: Check): void {
       aDevice({ tenant: 'a', id: 'x ', name: '6' }),
     ]
     await catalog.saveDevices(devices)
-    assert.equal(await catalog.deleteDevice('b', 'x'), true)
+    assert.equal(await catalog.deleteDevice('b', 'x', 1), true)
     const all = await devicesOf(catalog)
     assert.equal(all.size, 5)
     for (const device of devices) {
@@ -178,8 +187,8 @@ function deviceChecks(check: Check): void {
   )
   check('deleting says whether there was a device', async (catalog, reopen) => {
     await catalog.saveDevices([aDevice()])
-    assert.equal(await catalog.deleteDevice('default', 'pump-1'), true)
-    assert.equal(await catalog.deleteDevice('default', 'pump-1'), false)
+    assert.equal(await catalog.deleteDevice('default', 'pump-1', 1), true)
+    assert.equal(await catalog.deleteDevice('default', 'pump-1', 1), false)
     assert.equal((await devicesOf(await reopen())).size, 0)
   })
   check(
@@ -211,24 +220,74 @@ function deviceChecks(check: Check): void {
   })
 }
 
-function productChecks(check: Check): void {
-  check('returns products exactly as created, in order of id', async (first, reopen) => {
-    const b = aProduct({ id: 'b', price: 12.5, attributes: ATTRIBUTES, expectedIntervalMs: 100 })
-    const a = aProduct({ id: 'a', price: 0 })
-    await first.createProduct(b)
-    await first.createProduct(a)
-    await first.createProduct(aProduct({ tenant: 'other', id: 'c' }))
+function removalChecks(check: Check): void {
+  const removal = (id: string, removedAtMs: number, tenant = 'default') => ({
+    ...{ tenant, id, removedAtMs },
+  })
+  check('notes the newest removal of each device, saved or not', async (first, reopen) => {
+    await first.saveDevices([aDevice({ id: 'a' }), aDevice({ id: 'b' })])
+    assert.equal(await first.deleteDevice('default', 'a', 1_767_225_600_123), true)
+    assert.equal(await first.deleteDevice('default', 'a', 1_767_225_700_000.5), false)
+    assert.equal(await first.deleteDevice('default', 'never saved "x"', 7), false)
+    assert.equal(await first.deleteDevice('other', 'a', 8), false)
+    const wanted = [
+      removal('a', 1_767_225_700_000.5),
+      removal('never saved "x"', 7),
+      removal('a', 8, 'other'),
+    ]
     for (const open of [() => Promise.resolve(first), reopen]) {
       const catalog = await open()
-      assert.deepEqual(await catalog.products('default'), [a, b])
-      assert.deepEqual(await catalog.product('default', 'b'), b)
-      assert.equal(await catalog.product('default', 'c'), undefined)
+      assert.deepEqual(byName(await catalog.removals()), byName(wanted))
+      assert.deepEqual([...(await devicesOf(catalog)).keys()], ['default b'])
+    }
+  })
+  check('a device that is saved again is removed no more', async (first, reopen) => {
+    await first.deleteDevice('default', 'a', 5)
+    await first.saveDevices([aDevice({ id: 'a' })])
+    assert.deepEqual(await first.removals(), [])
+    const catalog = await reopen()
+    assert.deepEqual(await catalog.removals(), [])
+    assert.equal((await devicesOf(catalog)).size, 1)
+  })
+  check('forgets removals from before a time, and devices stay', async catalog => {
+    await catalog.saveDevices([aDevice({ id: 'there' })])
+    for (const [id, atMs] of [
+      ['a', 1],
+      ['b', 2],
+      ['c', 3],
+    ] as const) {
+      await catalog.deleteDevice('default', id, atMs)
+    }
+    await catalog.forgetRemovals(2)
+    await catalog.forgetRemovals(2)
+    assert.deepEqual(byName(await catalog.removals()), [removal('b', 2), removal('c', 3)])
+    assert.equal((await devicesOf(catalog)).size, 1)
+  })
+}
+
+function byName<T extends { tenant: string; id: string }>(some: readonly T[]): T[] {
+  const name = ({ tenant, id }: T): string => `${tenant} ${id}`
+  return [...some].sort((a, b) => (name(a) < name(b) ? -1 : 1))
+}
+
+function productChecks(check: Check): void {
+  check('returns products exactly as created, in order of tenant and id', async (first, reopen) => {
+    const metrics = JSON.parse(
+      '{"temperature": {"unit": "°C", "type": "number", "min": -40, "max": 85.5},' +
+        '"__proto__": {"onViolation": "refuse", "type": "string"}, "a.b c": {}}',
+    ) as Product['metrics']
+    const b = aProduct({ id: 'b', price: 12.5, attributes: ATTRIBUTES, expectedIntervalMs: 100 })
+    const a = aProduct({ id: 'a', price: 0, metrics, onViolation: 'refuse' })
+    const c = aProduct({ tenant: 'another', id: 'c' })
+    for (const product of [b, a, c]) await first.createProduct(product)
+    for (const open of [() => Promise.resolve(first), reopen]) {
+      assert.deepEqual(await (await open()).products(), [c, a, b])
     }
   })
   check('a product that exists is a conflict and stays as it was', async catalog => {
     await catalog.createProduct(aProduct({ name: 'first' }))
     await assert.rejects(catalog.createProduct(aProduct({ name: 'second' })), { kind: 'conflict' })
-    assert.equal((await catalog.product('default', 'p-100'))?.name, 'first')
+    assert.deepEqual(await catalog.products(), [aProduct({ name: 'first' })])
     await catalog.createProduct(aProduct({ tenant: 'other' }))
   })
   check('of many that create one product at once, exactly one succeeds', async catalog => {
@@ -236,5 +295,27 @@ function productChecks(check: Check): void {
       Array.from({ length: 8 }, (_, i) => catalog.createProduct(aProduct({ name: `n${i}` }))),
     )
     assert.equal(results.filter(result => result.status === 'fulfilled').length, 1)
+  })
+  check('replacing changes every field of that product alone', async (first, reopen) => {
+    await first.createProduct(aProduct({ price: 5, metrics: { x: { min: 1 } } }))
+    await first.createProduct(aProduct({ tenant: 'other' }))
+    const newer = aProduct({
+      ...{ name: 'newer', attributes: { a: 1 }, expectedIntervalMs: 7, createdAtMs: 9 },
+      ...{ metrics: { y: { type: 'boolean' } }, onViolation: 'refuse' },
+    })
+    await first.replaceProduct(newer)
+    assert.deepEqual(await (await reopen()).products(), [newer, aProduct({ tenant: 'other' })])
+  })
+  check('replacing a product that is not there is not_found', async catalog => {
+    await catalog.createProduct(aProduct({ tenant: 'other' }))
+    await assert.rejects(catalog.replaceProduct(aProduct()), { kind: 'not_found' })
+    assert.equal((await catalog.products()).length, 1)
+  })
+  check('deleting says whether there was a product', async (first, reopen) => {
+    await first.createProduct(aProduct())
+    await first.createProduct(aProduct({ tenant: 'other' }))
+    assert.equal(await first.deleteProduct('default', 'p-100'), true)
+    assert.equal(await first.deleteProduct('default', 'p-100'), false)
+    assert.deepEqual(await (await reopen()).products(), [aProduct({ tenant: 'other' })])
   })
 }

@@ -22,14 +22,3 @@ export interface Device {
 
 /** `unknown`: registered, but nothing has arrived yet. */
 export type DeviceStatus = 'online' | 'offline' | 'unknown'
-
-/** A model of device: what a device is an instance of. */
-export interface Product {
-  readonly tenant: string
-  readonly id: string
-  readonly name: string
-  readonly price: number | undefined
-  readonly attributes: Attributes
-  readonly expectedIntervalMs: number | undefined
-  readonly createdAtMs: number
-}

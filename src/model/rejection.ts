@@ -7,6 +7,8 @@ export type RejectReason =
   | 'future_time'
   | 'invalid_value'
   | 'inexact_number'
+  | 'wrong_type'
+  | 'out_of_range'
   | 'too_deep'
   | 'too_long'
   | 'unknown_device'

@@ -1,4 +1,5 @@
-import type { Device, Product } from '../model/device.ts'
+import type { Device } from '../model/device.ts'
+import type { Product } from '../model/product.ts'
 
 /**
  * What people declare, and what is known of each device: small, relational, durable.
@@ -17,12 +18,34 @@ export interface Catalog {
   saveDevices(devices: readonly Device[]): Promise<void>
   /** Only advances `lastSeenMs` of devices that exist; cheap enough for whole fleets. */
   touchDevices(seen: readonly { tenant: string; id: string; lastSeenMs: number }[]): Promise<void>
-  deleteDevice(tenant: string, id: string): Promise<boolean>
+  /**
+   * Removes the device and notes its removal, in one transaction; of a device that is not there
+   * only the removal, because it may not have been saved yet. Whether it was there.
+   */
+  deleteDevice(tenant: string, id: string, removedAtMs: number): Promise<boolean>
+  /** The newest removal of each device that has not been saved since, for start-up. */
+  removals(): Promise<Removal[]>
+  /** Forgets removals from before that time; the caller bounds them. */
+  forgetRemovals(beforeMs: number): Promise<void>
 
-  products(tenant: string): Promise<Product[]>
-  product(tenant: string, id: string): Promise<Product | undefined>
+  /** The products of every tenant in order of (tenant, id), for start-up. */
+  products(): Promise<Product[]>
   /** @throws WeirError `conflict` when (tenant, id) exists. */
   createProduct(product: Product): Promise<void>
+  /**
+   * Replaces by (tenant, id).
+   *
+   * @throws WeirError `not_found` when there is none.
+   */
+  replaceProduct(product: Product): Promise<void>
+  deleteProduct(tenant: string, id: string): Promise<boolean>
 
   close(): Promise<void>
+}
+
+export interface Removal {
+  readonly tenant: string
+  readonly id: string
+  /** Points up to this time do not bring the device back at a start. */
+  readonly removedAtMs: number
 }

@@ -1,7 +1,12 @@
-import type { Attributes, Device, Product } from '../model/device.ts'
+import type { Attributes, Device } from '../model/device.ts'
 import { deviceIdProblem, nameProblem } from '../model/names.ts'
-import { WeirError } from '../ports/errors.ts'
-import { isDeeper, isObject, mergePatch } from './merge-patch.ts'
+import {
+  attributesProblem,
+  intervalProblem,
+  patched,
+  patchedAttributes,
+  refuse,
+} from './field-checks.ts'
 
 /** What people say of a device when they register it. */
 export interface DeviceInput {
@@ -24,17 +29,6 @@ export interface DevicePatch {
   readonly attributes?: Attributes | null | undefined
   readonly expectedIntervalMs?: number | null | undefined
 }
-
-export interface ProductInput {
-  readonly id: string
-  readonly name: string
-  readonly price?: number | undefined
-  readonly attributes?: Attributes | undefined
-  readonly expectedIntervalMs?: number | undefined
-}
-
-export const MAX_ATTRIBUTE_BYTES = 65_536
-export const MAX_ATTRIBUTE_DEPTH = 32
 
 type DeviceFields = Pick<
   Device,
@@ -66,21 +60,6 @@ export function patchedDeviceFields(device: DeviceFields, patch: DevicePatch): D
   })
 }
 
-type ProductFields = Omit<Product, 'tenant' | 'createdAtMs'>
-
-/** @throws WeirError `rejected`, naming the field. */
-export function newProductFields(input: ProductInput): ProductFields {
-  const { id, name, price, attributes = {}, expectedIntervalMs } = input
-  refuse('id', typeof id === 'string' ? deviceIdProblem(id) : 'must be a string')
-  refuse('name', typeof name === 'string' ? nameProblem(name) : 'must be a string')
-  if (price !== undefined && !(Number.isFinite(price) && price >= 0)) {
-    refuse('price', 'must be a number of 0 or more')
-  }
-  refuse('attributes', attributesProblem(attributes))
-  refuse('expected_interval_ms', intervalProblem(expectedIntervalMs))
-  return { id, name, price, attributes, expectedIntervalMs }
-}
-
 function checked(fields: DeviceFields): DeviceFields {
   for (const field of ['name', 'type', 'product', 'site'] as const) {
     const value = fields[field]
@@ -90,34 +69,4 @@ function checked(fields: DeviceFields): DeviceFields {
   refuse('attributes', attributesProblem(fields.attributes))
   refuse('expected_interval_ms', intervalProblem(fields.expectedIntervalMs))
   return fields
-}
-
-function patched<T>(before: T | undefined, patch: T | null | undefined): T | undefined {
-  return patch === undefined ? before : (patch ?? undefined)
-}
-
-function patchedAttributes(before: Attributes, patch: Attributes | null | undefined): Attributes {
-  if (patch === undefined) return before
-  if (patch === null) return {}
-  refuse('attributes', attributesProblem(patch))
-  return mergePatch(before, patch)
-}
-
-function attributesProblem(attributes: unknown): string | undefined {
-  if (!isObject(attributes)) return 'must be an object'
-  // First the depth: JSON.stringify is recursive.
-  if (isDeeper(attributes, MAX_ATTRIBUTE_DEPTH)) {
-    return `must not be nested deeper than ${MAX_ATTRIBUTE_DEPTH} levels`
-  }
-  if (Buffer.byteLength(JSON.stringify(attributes)) <= MAX_ATTRIBUTE_BYTES) return undefined
-  return `must not be longer than ${MAX_ATTRIBUTE_BYTES} bytes of JSON`
-}
-
-function intervalProblem(intervalMs: number | undefined): string | undefined {
-  if (intervalMs === undefined || (Number.isFinite(intervalMs) && intervalMs > 0)) return undefined
-  return 'must be a number above 0'
-}
-
-function refuse(field: string, problem: string | undefined): void {
-  if (problem !== undefined) throw new WeirError('rejected', `${field} ${problem}`)
 }

@@ -1,9 +1,11 @@
 import type { Device, DeviceStatus } from '../model/device.ts'
 import type { Directory } from './directory.ts'
+import type { DeviceViolations } from './violation-counts.ts'
 
 /** A device as it is now. */
 export interface DeviceView extends Device {
   readonly status: DeviceStatus
+  readonly violations: DeviceViolations
 }
 
 /** All that are given must hold; `search` is looked for in id and name, in any case. */

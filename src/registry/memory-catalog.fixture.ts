@@ -1,11 +1,13 @@
-import type { Device, Product } from '../model/device.ts'
-import type { Catalog } from '../ports/catalog.ts'
+import type { Device } from '../model/device.ts'
+import type { Product } from '../model/product.ts'
+import type { Catalog, Removal } from '../ports/catalog.ts'
 import { WeirError } from '../ports/errors.ts'
 
 /** A catalog in memory, for the registry's tests: it outlives registries, waits and fails on demand. */
 export class MemoryCatalog implements Catalog {
   readonly stored = new Map<string, Device>()
   readonly #products = new Map<string, Product>()
+  readonly noted = new Map<string, Removal>()
   /** While set, every write is refused. */
   failing = false
   /** While set, every write waits for it first. */
@@ -33,17 +35,26 @@ export class MemoryCatalog implements Catalog {
     }
   }
 
-  async deleteDevice(tenant: string, id: string): Promise<boolean> {
+  async deleteDevice(tenant: string, id: string, removedAtMs: number): Promise<boolean> {
     await this.#write()
+    this.noted.set(key(tenant, id), { tenant, id, removedAtMs })
     return this.stored.delete(key(tenant, id))
   }
 
-  products(tenant: string): Promise<Product[]> {
-    return Promise.resolve([...this.#products.values()].filter(some => some.tenant === tenant))
+  removals(): Promise<Removal[]> {
+    const removals = [...this.noted].filter(([at]) => !this.stored.has(at))
+    return Promise.resolve(removals.map(([, removal]) => removal))
   }
 
-  product(tenant: string, id: string): Promise<Product | undefined> {
-    return Promise.resolve(this.#products.get(key(tenant, id)))
+  async forgetRemovals(beforeMs: number): Promise<void> {
+    await this.#write()
+    for (const [at, { removedAtMs }] of this.noted) {
+      if (removedAtMs < beforeMs) this.noted.delete(at)
+    }
+  }
+
+  products(): Promise<Product[]> {
+    return Promise.resolve([...this.#products.values()])
   }
 
   async createProduct(product: Product): Promise<void> {
@@ -51,6 +62,18 @@ export class MemoryCatalog implements Catalog {
     const at = key(product.tenant, product.id)
     if (this.#products.has(at)) throw new WeirError('conflict', 'product exists already')
     this.#products.set(at, product)
+  }
+
+  async replaceProduct(product: Product): Promise<void> {
+    await this.#write()
+    const at = key(product.tenant, product.id)
+    if (!this.#products.has(at)) throw new WeirError('not_found', 'there is no such product')
+    this.#products.set(at, product)
+  }
+
+  async deleteProduct(tenant: string, id: string): Promise<boolean> {
+    await this.#write()
+    return this.#products.delete(key(tenant, id))
   }
 
   close(): Promise<void> {

@@ -28,7 +28,7 @@ test('a device is unknown until its first message, then online, then offline whe
 
 test('the interval is the device’s own, else its product’s, else the default', async () => {
   const { registry, clock, send } = await startProcess({ startupGraceMs: 0 })
-  await registry.createProduct(TENANT, { id: 'fast', name: 'Fast', expectedIntervalMs: SECOND })
+  await registry.products.create(TENANT, { id: 'fast', name: 'Fast', expectedIntervalMs: SECOND })
   await registry.create(TENANT, { id: 'own', product: 'fast', expectedIntervalMs: 10 * SECOND })
   await registry.create(TENANT, { id: 'product', product: 'fast' })
   await registry.create(TENANT, { id: 'later', product: 'declared-later' })
@@ -37,7 +37,7 @@ test('the interval is the device’s own, else its product’s, else the default
   send('own', 'product', 'later', 'default')
   clock.advance(4 * SECOND)
   assert.deepEqual(statuses(), ['online', 'offline', 'online', 'online'])
-  await registry.createProduct(TENANT, { id: 'declared-later', name: 'L', expectedIntervalMs: 1 })
+  await registry.products.create(TENANT, { id: 'declared-later', name: 'L', expectedIntervalMs: 1 })
   assert.deepEqual(statuses(), ['online', 'offline', 'offline', 'online'])
   clock.advance(30 * SECOND)
   assert.deepEqual(statuses(), ['offline', 'offline', 'offline', 'online'])

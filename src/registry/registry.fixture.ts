@@ -4,7 +4,8 @@ import type { Batch } from '../model/batch.ts'
 import { SeriesTable } from '../model/series-table.ts'
 import { MemoryCatalog } from './memory-catalog.fixture.ts'
 import { Registry } from './registry.ts'
-import type { RegistryOptions, StatusChange } from './registry.ts'
+import type { StatusChange } from './fleet.ts'
+import type { RegistryOptions } from './registry.ts'
 
 export const SECOND = 1000
 export const MINUTE = 60 * SECOND
@@ -32,13 +33,13 @@ export async function startProcess(
   const changes: StatusChange[] = []
   const registry = await Registry.open({
     table,
-    defaultTenant: TENANT,
     autoCreate: true,
     expectedIntervalMs: MINUTE,
     offlineAfterIntervals: 3,
     startupGraceMs: MINUTE,
     flushIntervalMs: 5 * SECOND,
     maxDevices: 1_000_000,
+    maxProducts: 1000,
     onError: error => void errors.push(error),
     ...options,
     catalog,

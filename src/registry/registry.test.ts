@@ -185,7 +185,8 @@ test('what people declare is in the catalog when the promise resolves', async ()
     type: 'pump',
     attributes: { floor: null, owner: { phone: '2' } },
   })
-  const { status, ...device } = updated
+  const { status, violations, ...device } = updated
+  assert.deepEqual(violations, { flagged: 0, refused: 0 })
   assert.equal(status, 'unknown')
   assert.deepEqual(catalog.stored.get('default/a'), device)
   assert.equal(device.name, undefined)
@@ -238,7 +239,7 @@ test('when the catalog refuses, nothing of what people declared is in effect', a
   await assert.rejects(registry.create(TENANT, { id: 'b' }), retryable)
   await assert.rejects(registry.update(TENANT, 'a', { name: 'B' }), retryable)
   await assert.rejects(registry.remove(TENANT, 'a'), retryable)
-  await assert.rejects(registry.createProduct(TENANT, { id: 'p', name: 'P' }), retryable)
+  await assert.rejects(registry.products.create(TENANT, { id: 'p', name: 'P' }), retryable)
   assert.equal(registry.get(TENANT, 'b'), undefined)
   assert.equal(registry.get(TENANT, 'a')?.name, 'A')
 })
@@ -282,12 +283,18 @@ test('input that cannot be is refused by field', async () => {
   await assert.rejects(registry.update(TENANT, 'a', { type: '' }), refused(/^type /))
   await assert.rejects(registry.update(TENANT, 'nobody', {}), { kind: 'not_found' })
   const product = { id: 'p', name: 'P' }
-  await assert.rejects(registry.createProduct(TENANT, { ...product, price: -1 }), refused(/^price/))
-  await assert.rejects(registry.createProduct(TENANT, { ...product, id: ' ' }), refused(/^id/))
-  await registry.createProduct(TENANT, { ...product, price: 2.5 })
-  await assert.rejects(registry.createProduct(TENANT, product), { kind: 'conflict' })
-  assert.equal((await registry.product(TENANT, 'p'))?.price, 2.5)
-  assert.equal((await registry.products('other')).length, 0)
+  await assert.rejects(
+    registry.products.create(TENANT, { ...product, price: -1 }),
+    refused(/^price/),
+  )
+  await assert.rejects(
+    registry.products.create(TENANT, { ...product, id: ' ' }),
+    refused(/^productId/),
+  )
+  await registry.products.create(TENANT, { ...product, price: 2.5 })
+  await assert.rejects(registry.products.create(TENANT, product), { kind: 'conflict' })
+  assert.equal(registry.products.get(TENANT, 'p')?.price, 2.5)
+  assert.equal(registry.products.list('other').length, 0)
 })
 
 test('lists are narrowed by every filter, and by all together', async () => {

@@ -1,23 +1,31 @@
 import type { Batch } from '../model/batch.ts'
-import type { Device, DeviceStatus, Product } from '../model/device.ts'
+import type { Device, DeviceStatus } from '../model/device.ts'
+import type { MetricDeclaration } from '../model/product.ts'
 import type { DeviceEntry, SeriesTable } from '../model/series-table.ts'
+import { ValueRules } from '../model/value-rules.ts'
+import type { Violations } from '../model/violation.ts'
 import type { Catalog } from '../ports/catalog.ts'
 import type { Clock } from '../ports/clock.ts'
 import { WeirError } from '../ports/errors.ts'
-import { newDeviceFields, newProductFields, patchedDeviceFields } from './device-input.ts'
-import type { DeviceInput, DevicePatch, ProductInput } from './device-input.ts'
+import { Admission } from './admission.ts'
+import { newDeviceFields, patchedDeviceFields } from './device-input.ts'
+import type { DeviceInput, DevicePatch } from './device-input.ts'
 import { listPage } from './device-list.ts'
 import type { DeviceFilter, DevicePage, DeviceView, PageRequest } from './device-list.ts'
 import { deviceUuid } from './device-uuid.ts'
-import { Directory } from './directory.ts'
-import { Presence } from './presence.ts'
+import { Fleet } from './fleet.ts'
+import type { StatusChange, StatusCounts } from './fleet.ts'
+import { Listeners } from './listeners.ts'
+import { Products } from './products.ts'
+import { Removals } from './removals.ts'
+import { ViolationCounts } from './violation-counts.ts'
+import type { ViolationNews, ViolationTotal } from './violation-counts.ts'
 import { WriteBehind } from './write-behind.ts'
 
 export interface RegistryOptions {
   readonly catalog: Catalog
   readonly table: SeriesTable
   readonly clock: Clock
-  readonly defaultTenant: string
   /** Whether a device that sends and is not registered is registered by that. */
   readonly autoCreate: boolean
   /** Of devices that say none, nor their product. */
@@ -28,82 +36,94 @@ export interface RegistryOptions {
   /** How often what is new of devices goes to the catalog; a crash may lose as much of it. */
   readonly flushIntervalMs: number
   readonly maxDevices: number
+  readonly maxProducts: number
+  /** Device time of a device's newest point; absent: of none is known. */
+  readonly newestPointMs?: (device: DeviceEntry) => number | undefined
+  /** The unit that a device itself told of a metric; it wins over the product's. */
+  readonly toldUnit?: (device: DeviceEntry, metric: string) => string | undefined
   /** Failures of the background: the catalog's (which are tried again), and listeners' own. */
   readonly onError?: (error: unknown) => void
 }
 
-export interface StatusChange {
-  readonly tenant: string
-  readonly id: string
-  readonly from: DeviceStatus
-  readonly to: DeviceStatus
-  readonly atMs: number
-}
-
-export interface StatusCounts {
-  readonly online: number
-  readonly offline: number
-  readonly unknown: number
-}
-
 const SWEEP_INTERVAL_MS = 1000
-/** How far behind the catalog's newest contact a device that it lost may be, by its own clock. */
-const ADOPT_SLACK_MS = 10 * 60_000
 
 /**
- * All devices of this process, in memory; the catalog is read once and written behind. Called
- * from the doors' thread.
+ * All devices and products of this process, in memory; the catalog is read once and written
+ * behind. Called from the doors' thread.
  *
- * What people declare (`create`, `update`, `remove`, products) is in the catalog before the
+ * What people declare (`create`, `update`, `remove`, `products`) is in the catalog before the
  * promise resolves. What devices cause (first contact, last contact) follows within
  * `flushIntervalMs`, and while the catalog fails it is kept and tried again.
  */
 export class Registry {
+  readonly products: Products
+  /** What the products declare of values, for the doors. */
+  readonly rules: ValueRules
   readonly #options: RegistryOptions
   readonly #table: SeriesTable
-  readonly #presence: Presence
+  readonly #fleet: Fleet
+  readonly #admission: Admission
+  readonly #removals: Removals
+  readonly #violations: ViolationCounts
   readonly #writes: WriteBehind
-  /** By `DeviceEntry.id`; a hole where the device is not registered. */
-  readonly #devices: (Device | undefined)[] = []
-  readonly #directories = new Map<string, Directory>()
-  readonly #products = new Map<string, Map<string, Product>>()
-  readonly #listeners = new Set<(change: StatusChange) => void>()
-  /** Devices that were admitted and have not been seen yet: they count, until the next sweep. */
-  readonly #admitted = new Set<number>()
+  readonly #statusListeners: Listeners<StatusChange>
+  readonly #violationListeners: Listeners<ViolationNews>
   readonly #stopSweep: () => void
-  #count = 0
-  /** The newest contact that the catalog knew at start; absent when it knew no device. */
-  #knownUntilMs: number | undefined
 
   private constructor(options: RegistryOptions) {
-    const { catalog, clock, flushIntervalMs, startupGraceMs } = options
+    const { autoCreate, catalog, clock, flushIntervalMs, maxDevices, startupGraceMs } = options
+    const { table } = options
+    const onError = (error: unknown): void => options.onError?.(error)
     this.#options = options
-    this.#table = options.table
-    this.#presence = new Presence({ nowMs: clock.nowMs(), graceMs: startupGraceMs })
-    this.#writes = new WriteBehind({
-      catalog,
-      clock,
-      flushIntervalMs,
-      deviceAt: id => this.#recordAt(id),
-      onError: error => options.onError?.(error),
+    this.#table = table
+    this.#violations = new ViolationCounts(table)
+    this.rules = new ValueRules(table, (device, metric) => this.#rulePlace(device, metric))
+    this.#fleet = new Fleet({
+      ...{ table, clock, startupGraceMs },
+      timeoutOf: device => this.#timeoutOf(device),
+      violationsOf: id => this.#violations.of(id),
+      onChange: device => this.rules.forget(device),
     })
+    const deviceAt = (id: number): Device | undefined => this.#fleet.recordAt(id)
+    this.#writes = new WriteBehind({ catalog, clock, flushIntervalMs, deviceAt, onError })
+    const isRegistered = (id: number): boolean => this.#fleet.has(id)
+    const count = (): number => this.#fleet.count
+    this.#admission = new Admission({ autoCreate, maxDevices, isRegistered, count })
+    this.#removals = new Removals(catalog)
+    this.products = new Products({
+      ...{ catalog, clock, rules: this.rules, maxProducts: options.maxProducts },
+      turn: work => this.#writes.turn(work),
+      onChange: (tenant, id) => this.#fleet.productChanged(tenant, id),
+    })
+    this.#statusListeners = new Listeners(onError)
+    this.#violationListeners = new Listeners(onError)
     this.#stopSweep = clock.every(SWEEP_INTERVAL_MS, () => this.#sweep())
   }
 
   /** Reads the catalog, which stays the caller's to close. Rejects as the catalog does. */
   static async open(options: RegistryOptions): Promise<Registry> {
+    const { catalog, clock, table } = options
     const devices: Device[] = []
-    const tenants = new Set([options.defaultTenant])
-    for await (const chunk of options.catalog.devices()) {
+    let seenMs = -Infinity
+    for await (const chunk of catalog.devices()) {
       for (const device of chunk) {
         devices.push(device)
-        tenants.add(device.tenant)
+        seenMs = Math.max(seenMs, device.lastSeenMs ?? -Infinity)
       }
     }
-    const products = new Map<string, Product[]>()
-    for (const tenant of tenants) products.set(tenant, await options.catalog.products(tenant))
+    const products = await catalog.products()
     const registry = new Registry(options)
-    registry.#load(devices, products)
+    try {
+      await registry.#removals.load(devices.length === 0 ? undefined : seenMs, clock.nowMs())
+    } catch (error) {
+      registry.#stopSweep()
+      throw error
+    }
+    registry.products.load(products)
+    registry.#fleet.downSince(seenMs)
+    for (const device of devices) {
+      registry.#fleet.put(table.device(device.tenant, device.id).id, device)
+    }
     return registry
   }
 
@@ -119,75 +139,97 @@ export class Registry {
       // The series of a device are neighbours, mostly; where they are not it is seen twice.
       if (seriesDevice[s] === last) continue
       last = seriesDevice[s]
-      const device = this.#table.deviceOf(ids[s])
-      if (!this.#presence.has(device.id) && !this.#meet(device, arrivalMs)) continue
-      this.#presence.see(device.id, arrivalMs)
-      this.#writes.seen(device.id)
+      this.#seeDevice(this.#table.deviceOf(ids[s]), arrivalMs)
+    }
+  }
+
+  /** The same for a batch of the log from before this process: what was removed stays removed. */
+  replay(batch: Batch, arrivalMs: number): void {
+    if (this.#removals.isEmpty) {
+      this.see(batch, arrivalMs)
+      return
+    }
+    for (let d = 0; d < batch.devices.length; d++) {
+      const device = this.#table.device(batch.tenant, batch.devices[d])
+      const isNew = !this.#fleet.has(device.id)
+      if (isNew && this.#removals.covers(device.tenant, device.name, newestMs(batch, d))) continue
+      this.#seeDevice(device, arrivalMs)
     }
   }
 
   /** Hot, once a message: may this device send? `refusalOf` says why not. */
   admits(device: DeviceEntry): boolean {
-    if (this.#presence.has(device.id) || this.#admitted.has(device.id)) return true
-    if (this.refusalOf(device) !== undefined) return false
-    this.#admitted.add(device.id)
-    return true
+    return this.#admission.admits(device)
   }
 
   /** A name that this process has never seen: may it become a device? */
   admitsNew(tenant: string, name: string): boolean {
-    const { autoCreate, maxDevices } = this.#options
-    if (this.get(tenant, name) !== undefined) return true
-    return autoCreate && this.#count + this.#admitted.size < maxDevices
+    return this.get(tenant, name) !== undefined || this.#admission.admitsNew()
   }
 
   /** Why a device may not send; undefined when it may. `limit`: `maxDevices` is reached. */
   refusalOf(device: DeviceEntry): 'unregistered' | 'limit' | undefined {
-    if (this.#presence.has(device.id) || this.#admitted.has(device.id)) return undefined
-    if (!this.#options.autoCreate) return 'unregistered'
-    return this.#count + this.#admitted.size < this.#options.maxDevices ? undefined : 'limit'
+    return this.#admission.refusalOf(device)
+  }
+
+  /** Values that are not as declared: called once they are durable, or refused for good. */
+  countViolations(violations: Violations): void {
+    this.#violations.count(violations)
+  }
+
+  violationTotals(): ViolationTotal[] {
+    return this.#violations.totals()
   }
 
   /**
    * Called at start, before the doors open, for each device that the store knows. Registers it
    * when the catalog lost it: the process crashed before it was written, or the catalog is new.
-   * Devices that fell silent long before the catalog did are taken for removed by a person.
+   * What people removed stays away (`Removals`).
    */
-  adopt(tenant: string, id: string, lastSeenMs: number): void {
+  adopt(tenant: string, id: string, newestPointMs: number): void {
     const device = this.#table.device(tenant, id)
-    if (this.#presence.has(device.id)) return
-    const knownUntilMs = this.#knownUntilMs ?? -Infinity
-    if (lastSeenMs < knownUntilMs - ADOPT_SLACK_MS) return
-    this.#meet(device, Math.min(lastSeenMs, this.#nowMs()), lastSeenMs)
+    if (this.#fleet.has(device.id) || this.#removals.keepsAway(tenant, id, newestPointMs)) return
+    this.#meet(device, Math.min(newestPointMs, this.#options.clock.nowMs()), newestPointMs)
   }
 
   get(tenant: string, id: string): DeviceView | undefined {
     const device = this.#table.findDevice(tenant, id)
-    return device === undefined ? undefined : this.#viewAt(device.id)
+    return device === undefined ? undefined : this.#fleet.viewAt(device.id)
   }
 
   statusOf(tenant: string, id: string): DeviceStatus | undefined {
     const device = this.#table.findDevice(tenant, id)
-    if (device === undefined || !this.#presence.has(device.id)) return undefined
-    return this.#presence.status(device.id, this.#nowMs())
+    return device === undefined ? undefined : this.#fleet.statusAt(device.id)
+  }
+
+  /** What the device's product declares, by metric; undefined when there is nothing. */
+  metricsOf(tenant: string, id: string): Readonly<Record<string, MetricDeclaration>> | undefined {
+    const device = this.#table.findDevice(tenant, id)
+    const product = device === undefined ? undefined : this.#fleet.productOf(device.id)
+    return product === undefined ? undefined : this.products.get(tenant, product)?.metrics
+  }
+
+  /** The unit of a metric: what the device told, else its product's; undefined: not known. */
+  unitOf(tenant: string, id: string, metric: string): string | undefined {
+    const device = this.#table.findDevice(tenant, id)
+    if (device === undefined) return undefined
+    const told = this.#options.toldUnit?.(device, metric)
+    if (told !== undefined) return told
+    const product = this.#fleet.productOf(device.id)
+    return product === undefined
+      ? undefined
+      : this.products.declaration(tenant, product, metric)?.unit
   }
 
   /** A page in order of id. Devices that are there all the while come exactly once. */
   list(tenant: string, filter: DeviceFilter, page: PageRequest): DevicePage {
-    const directory = this.#directories.get(tenant)
+    const directory = this.#fleet.directory(tenant)
     if (directory === undefined) return { devices: [] }
     return listPage(directory, id => this.get(tenant, id), { filter, page })
   }
 
   counts(tenant?: string): StatusCounts {
-    const counts = { online: 0, offline: 0, unknown: 0 }
-    const nowMs = this.#nowMs()
-    for (let id = 0; id < this.#devices.length; id++) {
-      const device = this.#devices[id]
-      if (device === undefined || (tenant !== undefined && device.tenant !== tenant)) continue
-      counts[this.#presence.status(id, nowMs)]++
-    }
-    return counts
+    return this.#fleet.counts(tenant)
   }
 
   /**
@@ -198,30 +240,23 @@ export class Registry {
     return this.#writes.turn(async () => {
       const fields = newDeviceFields(input)
       const known = this.#table.findDevice(tenant, input.id)
-      if (known !== undefined && this.#presence.has(known.id)) {
+      if (known !== undefined && this.#fleet.has(known.id)) {
         throw new WeirError('conflict', `device ${JSON.stringify(input.id)} exists already`)
       }
       const { maxDevices } = this.#options
-      if (this.#count >= maxDevices) {
+      if (this.#fleet.count >= maxDevices) {
         throw new WeirError('overloaded', `there are ${maxDevices} devices, the most allowed`, {
           limit: 'ingest.maxDevices',
         })
       }
-      await this.#loadProducts(tenant)
-      const created: Device = {
-        tenant,
-        id: input.id,
-        uuid: deviceUuid(tenant, input.id),
-        ...fields,
-        createdAtMs: this.#nowMs(),
-        lastSeenMs: undefined,
-      }
+      const uuid = deviceUuid(tenant, input.id)
+      const times = { createdAtMs: this.#options.clock.nowMs(), lastSeenMs: undefined }
+      const created: Device = { tenant, id: input.id, uuid, ...fields, ...times }
       await this.#options.catalog.saveDevices([created])
       const { id } = this.#table.device(tenant, input.id)
       // It may have sent meanwhile; what was declared wins over what first contact made of it.
-      if (this.#presence.has(id)) this.#replace(id, created)
-      else this.#install(id, created)
-      return this.#viewAt(id) as DeviceView
+      this.#fleet.put(id, created)
+      return this.#fleet.viewAt(id) as DeviceView
     })
   }
 
@@ -229,63 +264,44 @@ export class Registry {
   update(tenant: string, id: string, patch: DevicePatch): Promise<DeviceView> {
     return this.#writes.turn(async () => {
       const entry = this.#table.findDevice(tenant, id)
-      const before = entry === undefined ? undefined : this.#recordAt(entry.id)
+      const before = entry === undefined ? undefined : this.#fleet.recordAt(entry.id)
       if (entry === undefined || before === undefined) {
         throw new WeirError('not_found', `there is no device ${JSON.stringify(id)}`)
       }
-      await this.#loadProducts(tenant)
       const updated: Device = { ...before, ...patchedDeviceFields(before, patch) }
       await this.#options.catalog.saveDevices([updated])
-      this.#replace(entry.id, updated)
-      return this.#viewAt(entry.id) as DeviceView
+      this.#fleet.put(entry.id, updated)
+      return this.#fleet.viewAt(entry.id) as DeviceView
     })
   }
 
   /**
-   * Removes the registration only: its telemetry stays until retention, and with `autoCreate` its
-   * next message registers it anew. Resolves to whether there was one.
+   * Removes the registration only: its points stay, and with `autoCreate` the next message that
+   * it sends registers it anew. Resolves to whether there was one.
    */
   remove(tenant: string, id: string): Promise<boolean> {
     return this.#writes.turn(async () => {
       const entry = this.#table.findDevice(tenant, id)
-      if (entry === undefined || !this.#presence.has(entry.id)) return false
-      await this.#options.catalog.deleteDevice(tenant, id)
-      this.#presence.remove(entry.id)
-      this.#devices[entry.id] = undefined
-      this.#directories.get(tenant)?.remove(id)
-      this.#count--
+      if (entry === undefined || !this.#fleet.has(entry.id)) return false
+      const nowMs = this.#options.clock.nowMs()
+      // A device whose clock is ahead has points that are newer than its removal.
+      const removedAtMs = Math.max(nowMs, this.#options.newestPointMs?.(entry) ?? nowMs)
+      await this.#options.catalog.deleteDevice(tenant, id, removedAtMs)
+      this.#fleet.remove(entry.id)
+      this.#violations.forget(entry.id)
+      await this.#removals.note(tenant, id, removedAtMs)
       return true
     })
   }
 
-  /** @throws WeirError `rejected` (the message names the field), `conflict`, the catalog's. */
-  async createProduct(tenant: string, input: ProductInput): Promise<Product> {
-    const product: Product = { tenant, ...newProductFields(input), createdAtMs: this.#nowMs() }
-    return this.#writes.turn(async () => {
-      const known = await this.#loadProducts(tenant)
-      await this.#options.catalog.createProduct(product)
-      known.set(product.id, product)
-      for (const [id, device] of this.#devices.entries()) {
-        if (device?.tenant === tenant && device.product === product.id) {
-          this.#presence.setTimeout(id, this.#timeoutOf(device))
-        }
-      }
-      return product
-    })
-  }
-
-  products(tenant: string): Promise<Product[]> {
-    return this.#options.catalog.products(tenant)
-  }
-
-  product(tenant: string, id: string): Promise<Product | undefined> {
-    return this.#options.catalog.product(tenant, id)
-  }
-
   /** Calls `listener`, from the sweep, for each device whose status changed; returns the way out. */
   onStatusChange(listener: (change: StatusChange) => void): () => void {
-    this.#listeners.add(listener)
-    return () => void this.#listeners.delete(listener)
+    return this.#statusListeners.add(listener)
+  }
+
+  /** Calls `listener`, from the sweep, for each device that had values not as declared. */
+  onViolations(listener: (news: ViolationNews) => void): () => void {
+    return this.#violationListeners.add(listener)
   }
 
   /** Writes to the catalog all that it does not know yet; rejects when it fails (and keeps it). */
@@ -299,39 +315,16 @@ export class Registry {
     return this.#writes.close()
   }
 
-  #nowMs(): number {
-    return this.#options.clock.nowMs()
-  }
-
-  #load(devices: readonly Device[], products: ReadonlyMap<string, readonly Product[]>): void {
-    for (const [tenant, some] of products) {
-      this.#products.set(tenant, new Map(some.map(product => [product.id, product])))
-    }
-    let newestMs = -Infinity
-    for (const { lastSeenMs } of devices) newestMs = Math.max(newestMs, lastSeenMs ?? -Infinity)
-    if (devices.length > 0) this.#knownUntilMs = Math.min(newestMs, this.#nowMs())
-    this.#presence.downSince(newestMs)
-    for (const device of devices) {
-      this.#install(this.#table.device(device.tenant, device.id).id, device)
-    }
-  }
-
-  async #loadProducts(tenant: string): Promise<Map<string, Product>> {
-    let known = this.#products.get(tenant)
-    if (known === undefined) {
-      const products = await this.#options.catalog.products(tenant)
-      known = new Map(products.map(product => [product.id, product]))
-      this.#products.set(tenant, known)
-    }
-    return known
+  #seeDevice(device: DeviceEntry, arrivalMs: number): void {
+    if (!this.#fleet.has(device.id) && !this.#meet(device, arrivalMs)) return
+    this.#fleet.see(device.id, arrivalMs)
+    this.#writes.seen(device.id)
   }
 
   /** First contact. False when the device may not be registered. */
   #meet(device: DeviceEntry, atMs: number, seenMs?: number): boolean {
-    const { autoCreate, maxDevices } = this.#options
-    const counted = this.#admitted.delete(device.id)
-    if (!autoCreate || (!counted && this.#count >= maxDevices)) return false
-    this.#install(device.id, {
+    if (!this.#admission.settles(device)) return false
+    this.#fleet.put(device.id, {
       tenant: device.tenant,
       id: device.name,
       uuid: deviceUuid(device.tenant, device.name),
@@ -348,62 +341,32 @@ export class Registry {
     return true
   }
 
-  #install(id: number, device: Device): void {
-    this.#devices[id] = device
-    const timeoutMs = this.#timeoutOf(device)
-    this.#presence.add(id, { timeoutMs, seenMs: device.lastSeenMs, nowMs: this.#nowMs() })
-    let directory = this.#directories.get(device.tenant)
-    if (directory === undefined) {
-      directory = new Directory()
-      this.#directories.set(device.tenant, directory)
-    }
-    directory.add(device.id)
-    this.#count++
+  #rulePlace(device: DeviceEntry, metric: string): number {
+    const product = this.#fleet.productOf(device.id)
+    return product === undefined ? -1 : this.products.rulePlace(device.tenant, product, metric)
   }
 
-  #replace(id: number, device: Device): void {
-    this.#devices[id] = device
-    this.#presence.setTimeout(id, this.#timeoutOf(device))
-  }
-
-  #timeoutOf(device: Device): number {
-    const { expectedIntervalMs, offlineAfterIntervals } = this.#options
-    const product =
-      device.product === undefined
-        ? undefined
-        : this.#products.get(device.tenant)?.get(device.product)
+  #timeoutOf({ tenant, product, expectedIntervalMs }: Device): number {
+    const { offlineAfterIntervals } = this.#options
+    const declared = product === undefined ? undefined : this.products.get(tenant, product)
     const intervalMs =
-      device.expectedIntervalMs ?? product?.expectedIntervalMs ?? expectedIntervalMs
+      expectedIntervalMs ?? declared?.expectedIntervalMs ?? this.#options.expectedIntervalMs
     return offlineAfterIntervals * intervalMs
   }
 
-  #recordAt(id: number): Device | undefined {
-    const device = this.#devices[id]
-    return device === undefined ? undefined : { ...device, lastSeenMs: this.#presence.lastSeen(id) }
-  }
-
-  #viewAt(id: number): DeviceView | undefined {
-    const device = this.#recordAt(id)
-    if (device === undefined) return undefined
-    return { ...device, status: this.#presence.status(id, this.#nowMs()) }
-  }
-
   #sweep(): void {
-    this.#admitted.clear()
-    const atMs = this.#nowMs()
-    this.#presence.sweep(atMs, (id, from, to) => {
-      const device = this.#devices[id]
-      if (device !== undefined) this.#tell({ tenant: device.tenant, id: device.id, from, to, atMs })
-    })
+    this.#admission.expire()
+    this.#fleet.sweep(change => this.#statusListeners.tell(change))
+    this.#violations.drain(news => this.#violationListeners.tell(news))
   }
+}
 
-  #tell(change: StatusChange): void {
-    for (const listener of this.#listeners) {
-      try {
-        listener(change)
-      } catch (error) {
-        this.#options.onError?.(error)
-      }
-    }
+/** The newest device time of the batch's device at that place. */
+function newestMs(batch: Batch, device: number): number {
+  const { seriesDevice, seriesIndex, timestamps } = batch
+  let newest = -Infinity
+  for (let i = 0; i < timestamps.length; i++) {
+    if (seriesDevice[seriesIndex[i]] === device) newest = Math.max(newest, timestamps[i] / 1000)
   }
+  return newest
 }

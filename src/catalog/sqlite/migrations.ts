@@ -30,6 +30,14 @@ const STEPS: readonly string[] = [
      created_at_ms REAL NOT NULL,
      PRIMARY KEY (tenant, id)
    ) STRICT, WITHOUT ROWID;`,
+  `ALTER TABLE product ADD COLUMN metrics TEXT NOT NULL DEFAULT '{}';
+   ALTER TABLE product ADD COLUMN on_violation TEXT NOT NULL DEFAULT 'flag';
+   CREATE TABLE removal (
+     tenant TEXT NOT NULL,
+     id TEXT NOT NULL,
+     removed_at_ms REAL NOT NULL,
+     PRIMARY KEY (tenant, id)
+   ) STRICT, WITHOUT ROWID;`,
 ]
 
 /** What this Weir reads and writes. */

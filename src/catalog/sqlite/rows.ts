@@ -1,5 +1,7 @@
 import type { SQLOutputValue } from 'node:sqlite'
-import type { Attributes, Device, Product } from '../../model/device.ts'
+import type { Attributes, Device } from '../../model/device.ts'
+import type { OnViolation, Product } from '../../model/product.ts'
+import type { Removal } from '../../ports/catalog.ts'
 
 /** Columns by name, as node:sqlite returns them; the types are the schema's (STRICT tables). */
 type Row = Record<string, SQLOutputValue>
@@ -46,6 +48,8 @@ export function productParameters(product: Product): Parameters {
     JSON.stringify(product.attributes),
     product.expectedIntervalMs ?? null,
     product.createdAtMs,
+    JSON.stringify(product.metrics),
+    product.onViolation,
   ]
 }
 
@@ -58,5 +62,15 @@ export function productOf(row: Row): Product {
     attributes: JSON.parse(row.attributes as string) as Attributes,
     expectedIntervalMs: (row.expected_interval_ms as number | null) ?? undefined,
     createdAtMs: row.created_at_ms as number,
+    metrics: JSON.parse(row.metrics as string) as Product['metrics'],
+    onViolation: row.on_violation as OnViolation,
+  }
+}
+
+export function removalOf(row: Row): Removal {
+  return {
+    tenant: row.tenant as string,
+    id: row.id as string,
+    removedAtMs: row.removed_at_ms as number,
   }
 }

@@ -9,7 +9,7 @@ import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { aDevice, catalogContract } from '../catalog.contract.ts'
 import { openDatabase, transaction } from './database.ts'
-import { SCHEMA_VERSION } from './migrations.ts'
+import { APPLICATION_ID, SCHEMA_VERSION } from './migrations.ts'
 import { openSqliteCatalog } from './sqlite-catalog.ts'
 import { sqliteError } from './sqlite-error.ts'
 
@@ -20,6 +20,17 @@ catalogContract('SQLite', async () => {
     cleanUp: () => rm(folder, { recursive: true }),
   }
 })
+
+/** The tables as the first version made them. */
+const FIRST_SCHEMA = `
+  CREATE TABLE device (tenant TEXT NOT NULL, id TEXT NOT NULL, uuid TEXT NOT NULL, name TEXT,
+    type TEXT, product TEXT, site TEXT, attributes TEXT NOT NULL, expected_interval_ms REAL,
+    created_at_ms REAL NOT NULL, last_seen_ms REAL, PRIMARY KEY (tenant, id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE product (tenant TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, price REAL,
+    attributes TEXT NOT NULL, expected_interval_ms REAL, created_at_ms REAL NOT NULL,
+    PRIMARY KEY (tenant, id)
+  ) STRICT, WITHOUT ROWID`
 
 async function aPath(context: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'weir-catalog-'))
@@ -62,6 +73,25 @@ test('a catalog of a newer Weir is refused, named, and left alone', async contex
   after.close()
 })
 
+test('a catalog of the first version is brought up to date, with all that it holds', async context => {
+  const path = await aPath(context)
+  const first = new DatabaseSync(path)
+  first.exec(FIRST_SCHEMA)
+  first.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = 1`)
+  first.exec(`INSERT INTO product VALUES ('t', 'p', 'P', 2.5, '{"a":1}', 100, 1)`)
+  first.exec(`INSERT INTO device VALUES ('t', 'd', 'u', NULL, NULL, 'p', NULL, '{}', NULL, 1, 2)`)
+  first.close()
+  const catalog = await openSqliteCatalog({ path })
+  const declared = { price: 2.5, attributes: { a: 1 }, expectedIntervalMs: 100, createdAtMs: 1 }
+  const rest = { metrics: {}, onViolation: 'flag' }
+  assert.deepEqual(await catalog.products(), [
+    { tenant: 't', id: 'p', name: 'P', ...declared, ...rest },
+  ])
+  assert.deepEqual(await catalog.removals(), [])
+  assert.equal(await catalog.deleteDevice('t', 'd', 3), true)
+  await catalog.close()
+})
+
 test('what is no catalog is refused: another database, another file, no folder', async context => {
   const path = await aPath(context)
   const other = new DatabaseSync(path)
@@ -85,7 +115,7 @@ test('of processes that start at once on a new file, all find one schema', async
     await new Promise(resolve => process.stdin.once('data', resolve))
     const catalog = await openSqliteCatalog({ path: ${JSON.stringify(path)} })
     await catalog.createProduct({ tenant: 't', id: String(process.pid), name: 'n',
-      attributes: {}, createdAtMs: 1 })
+      attributes: {}, metrics: {}, onViolation: 'flag', createdAtMs: 1 })
     await catalog.close()
     process.exit(0)`
   const children = Array.from({ length: 3 }, () =>
@@ -98,7 +128,7 @@ test('of processes that start at once on a new file, all find one schema', async
   for (const child of children) child.stdin.end('go')
   for (const exit of exits) assert.deepEqual(await exit, [0, null])
   const catalog = await openSqliteCatalog({ path })
-  assert.equal((await catalog.products('t')).length, children.length)
+  assert.equal((await catalog.products()).length, children.length)
   await catalog.close()
 })
 

@@ -1,10 +1,11 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { setImmediate as turn } from 'node:timers/promises'
-import type { Device, Product } from '../../model/device.ts'
-import type { Catalog } from '../../ports/catalog.ts'
+import type { Device } from '../../model/device.ts'
+import type { Product } from '../../model/product.ts'
+import type { Catalog, Removal } from '../../ports/catalog.ts'
 import { WeirError } from '../../ports/errors.ts'
 import { openDatabase, transaction } from './database.ts'
-import { deviceOf, deviceParameters, productOf, productParameters } from './rows.ts'
+import { deviceOf, deviceParameters, productOf, productParameters, removalOf } from './rows.ts'
 import { isSqliteError, sqliteError } from './sqlite-error.ts'
 
 /**
@@ -64,21 +65,27 @@ class SqliteCatalog implements Catalog {
     return this.#tracked(this.#write('touch devices', seen, TOUCH_DEVICES))
   }
 
-  async deleteDevice(tenant: string, id: string): Promise<boolean> {
+  async deleteDevice(tenant: string, id: string, removedAtMs: number): Promise<boolean> {
     return this.#attempt('delete a device', () => {
-      return this.#statement(DELETE_DEVICE).run(tenant, id).changes > 0
+      let existed = false
+      transaction(this.#db, true, () => {
+        existed = this.#statement(DELETE_DEVICE).run(tenant, id).changes > 0
+        this.#statement(SAVE_REMOVAL).run(tenant, id, removedAtMs)
+      })
+      return existed
     })
   }
 
-  async products(tenant: string): Promise<Product[]> {
-    return this.#attempt('read products', () => this.#statement(PRODUCTS).all(tenant)).map(
-      productOf,
-    )
+  async removals(): Promise<Removal[]> {
+    return this.#attempt('read removals', () => this.#statement(REMOVALS).all()).map(removalOf)
   }
 
-  async product(tenant: string, id: string): Promise<Product | undefined> {
-    const row = this.#attempt('read a product', () => this.#statement(PRODUCT).get(tenant, id))
-    return row === undefined ? undefined : productOf(row)
+  async forgetRemovals(beforeMs: number): Promise<void> {
+    this.#attempt('forget removals', () => this.#statement(FORGET_REMOVALS).run(beforeMs))
+  }
+
+  async products(): Promise<Product[]> {
+    return this.#attempt('read products', () => this.#statement(PRODUCTS).all()).map(productOf)
   }
 
   async createProduct(product: Product): Promise<void> {
@@ -88,6 +95,21 @@ class SqliteCatalog implements Catalog {
     if (changes === 0) {
       throw new WeirError('conflict', `product ${JSON.stringify(product.id)} exists already`)
     }
+  }
+
+  async replaceProduct(product: Product): Promise<void> {
+    const { changes } = this.#attempt('replace a product', () =>
+      this.#statement(REPLACE_PRODUCT).run(...productParameters(product)),
+    )
+    if (changes === 0) {
+      throw new WeirError('not_found', `there is no product ${JSON.stringify(product.id)}`)
+    }
+  }
+
+  async deleteProduct(tenant: string, id: string): Promise<boolean> {
+    return this.#attempt('delete a product', () => {
+      return this.#statement(DELETE_PRODUCT).run(tenant, id).changes > 0
+    })
   }
 
   async close(): Promise<void> {
@@ -154,11 +176,18 @@ interface RowWriter<T> {
 
 const NEXT_DEVICES = `SELECT * FROM device WHERE (tenant, id) > (?, ?) ORDER BY tenant, id LIMIT ?`
 const DELETE_DEVICE = `DELETE FROM device WHERE tenant = ? AND id = ?`
-const PRODUCTS = `SELECT * FROM product WHERE tenant = ? ORDER BY id`
-const PRODUCT = `SELECT * FROM product WHERE tenant = ? AND id = ?`
+const SAVE_REMOVAL = `INSERT OR REPLACE INTO removal (tenant, id, removed_at_ms) VALUES (?, ?, ?)`
+const REMOVALS = `SELECT * FROM removal AS r WHERE NOT EXISTS
+  (SELECT 1 FROM device AS d WHERE d.tenant = r.tenant AND d.id = r.id) ORDER BY tenant, id`
+const FORGET_REMOVALS = `DELETE FROM removal WHERE removed_at_ms < ?`
+const PRODUCTS = `SELECT * FROM product ORDER BY tenant, id`
 const CREATE_PRODUCT = `INSERT INTO product
-  (tenant, id, name, price, attributes, expected_interval_ms, created_at_ms)
-  VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+  (tenant, id, name, price, attributes, expected_interval_ms, created_at_ms, metrics, on_violation)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+const REPLACE_PRODUCT = `UPDATE product SET name = ?3, price = ?4, attributes = ?5,
+  expected_interval_ms = ?6, created_at_ms = ?7, metrics = ?8, on_violation = ?9
+  WHERE tenant = ?1 AND id = ?2`
+const DELETE_PRODUCT = `DELETE FROM product WHERE tenant = ? AND id = ?`
 
 const SAVE_DEVICES: RowWriter<Device> = {
   sql: `INSERT OR REPLACE INTO device

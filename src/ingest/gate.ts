@@ -3,16 +3,20 @@ import { Dictionaries } from '../model/dictionary.ts'
 import { decodeFrame, encodeFrame, FrameError } from '../model/frame.ts'
 import type { Rejection } from '../model/rejection.ts'
 import type { SeriesTable } from '../model/series-table.ts'
+import type { ValueRules } from '../model/value-rules.ts'
+import { REFUSED, type Violations } from '../model/violation.ts'
 import type { Clock } from '../ports/clock.ts'
 import { WeirError } from '../ports/errors.ts'
 import type { Log } from '../ports/log.ts'
 import { BatchBuilder } from './batch-builder.ts'
 import { checkFrame } from './frame-check.ts'
+import { checkFrameValues } from './frame-values.ts'
 import type { Door, Ledger } from './ledger.ts'
 import type { DevicePolicy, IngestLimits } from './limits.ts'
 import { MessageScanner } from './message-scanner.ts'
 import { PointSink } from './point-sink.ts'
 import { SeriesMarks } from './series-marks.ts'
+import { ValueCheck } from './value-check.ts'
 
 /** Puts the points of one request into the sink; synchronous. Throws SyntaxError on bad JSON. */
 export type Decode = (sink: PointSink) => void
@@ -21,6 +25,8 @@ export interface IngestOutcome {
   /** Points that are durable now. */
   readonly accepted: number
   readonly rejected: readonly Rejection[]
+  /** How many of the accepted are not as their product declares them; absent: none. */
+  readonly flagged?: number
 }
 
 export interface GateOptions {
@@ -30,11 +36,16 @@ export interface GateOptions {
   readonly clock: Clock
   readonly limits: IngestLimits
   readonly devices: DevicePolicy
+  /** What products declare of values; absent: nothing. */
+  readonly rules?: ValueRules
+  /** Called with what broke the rules, of each request that had such, once its points are durable. */
+  readonly onViolations?: (violations: Violations) => void
 }
 
 interface Waiter {
   readonly door: Door
   readonly outcome: IngestOutcome
+  readonly violations: Violations | undefined
   readonly resolve: (outcome: IngestOutcome) => void
   readonly reject: (error: unknown) => void
 }
@@ -50,6 +61,7 @@ interface Waiter {
 export class IngestGate {
   readonly #options: GateOptions
   readonly #sink: PointSink
+  readonly #values: ValueCheck | undefined
   readonly #marks = new SeriesMarks()
   readonly #dictionaries = new Dictionaries()
   readonly #builders = new Map<string, BatchBuilder>()
@@ -64,7 +76,10 @@ export class IngestGate {
 
   constructor(options: GateOptions) {
     this.#options = options
-    this.#sink = new PointSink({ ...options, scanner: new MessageScanner(options.table) })
+    const scanner = new MessageScanner(options.table)
+    this.#values = options.rules === undefined ? undefined : new ValueCheck(options.rules)
+    const values = this.#values === undefined ? {} : { values: this.#values }
+    this.#sink = new PointSink({ ...options, scanner, ...values })
   }
 
   /** Bytes admitted that the log does not have yet. */
@@ -95,7 +110,7 @@ export class IngestGate {
       throw error
     }
     const outcome = { accepted: sink.accepted, rejected: sink.rejections }
-    return this.#admit(door, outcome)
+    return this.#admit(door, outcome, sink.violations)
   }
 
   /** The same for a binary frame of `docs/formats/frame.md`; it goes to the log as it is. */
@@ -120,12 +135,22 @@ export class IngestGate {
       ledger.reject(door, rejected)
       return { accepted: 0, rejected }
     }
+    return this.#admitFrame(door, entry)
+  }
+
+  #admitFrame(door: Door, sent: EncodedBatch): IngestOutcome | Promise<IngestOutcome> {
+    const { table } = this.#options
+    const checked =
+      this.#values?.begin(sent.batch.tenant) === true
+        ? checkFrameValues(sent, table, this.#values)
+        : { entry: sent, rejected: [] }
+    const { entry, rejected } = checked
     const points = pointCount(entry.batch)
     if (points > 0) {
       this.#frames.push(entry)
-      this.#frameBytes += frame.byteLength
+      this.#frameBytes += entry.frame.byteLength
     }
-    return this.#admit(door, { accepted: points, rejected })
+    return this.#admit(door, { accepted: points, rejected }, checked.violations)
   }
 
   /** Resolves when nothing is waiting for the log; afterwards every request is refused. */
@@ -156,10 +181,18 @@ export class IngestGate {
     return builder
   }
 
-  #admit(door: Door, outcome: IngestOutcome): IngestOutcome | Promise<IngestOutcome> {
-    const { ledger } = this.#options
+  #admit(
+    door: Door,
+    admitted: IngestOutcome,
+    violations?: Violations,
+  ): IngestOutcome | Promise<IngestOutcome> {
+    const { ledger, onViolations } = this.#options
+    const outcome = violations === undefined ? admitted : withFlagged(admitted, violations)
     if (outcome.rejected.length > 0) ledger.reject(door, outcome.rejected)
-    if (outcome.accepted === 0) return outcome
+    if (outcome.accepted === 0) {
+      if (violations !== undefined) onViolations?.(violations)
+      return outcome
+    }
     ledger.admit(outcome.accepted)
     if (!this.#appending && !this.#scheduled) {
       // After this turn of the event loop, so that what arrived together is appended together.
@@ -170,7 +203,7 @@ export class IngestGate {
       })
     }
     return new Promise((resolve, reject) => {
-      this.#waiters.push({ door, outcome, resolve, reject })
+      this.#waiters.push({ door, outcome, violations, resolve, reject })
     })
   }
 
@@ -182,8 +215,9 @@ export class IngestGate {
       try {
         // Within the try: what cannot be encoded fails its requests, not the process.
         await this.#options.log.append(this.#seal())
-        for (const { door, outcome, resolve } of waiters) {
+        for (const { door, outcome, violations, resolve } of waiters) {
           this.#options.ledger.accept(door, outcome.accepted)
+          if (violations !== undefined) this.#options.onViolations?.(violations)
           resolve(outcome)
         }
       } catch (error) {
@@ -210,4 +244,10 @@ export class IngestGate {
     for (const { frame } of entries) this.#appendingBytes += frame.byteLength
     return entries
   }
+}
+
+function withFlagged(outcome: IngestOutcome, { verdicts }: Violations): IngestOutcome {
+  let flagged = 0
+  for (const verdict of verdicts) if ((verdict & REFUSED) === 0) flagged++
+  return flagged === 0 ? outcome : { ...outcome, flagged }
 }

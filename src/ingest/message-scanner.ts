@@ -16,9 +16,9 @@ const LEARN_AFTER_MISSES = 8
 /**
  * The fast way of ordinary JSON: messages whose devices and metrics are known, with plain numbers
  * and booleans, read from the bytes straight into the open batch. Messages are matched against
- * shapes seen before, else parsed token by token. It never refuses anything: where a body holds
- * anything else (a new name, text, an escape, nesting, an error), it returns false, and the body
- * is decoded anew by the dialect, with `JSON.parse`.
+ * shapes seen before, else parsed token by token. It refuses nothing but values that a product
+ * wants refused: where a body holds anything else (a new name, text, an escape, nesting, an
+ * error), it returns false, and the body is decoded anew by the dialect, with `JSON.parse`.
  */
 export class MessageScanner implements BodyScanner {
   readonly #reader = new ByteReader()
@@ -29,7 +29,12 @@ export class MessageScanner implements BodyScanner {
   readonly #series = new Uint32Array(MAX_METRICS)
   readonly #values = new Float64Array(MAX_METRICS)
   #metrics = 0
+  /** A bit for each metric of the message that is a boolean. */
+  #booleans = 0
   #timeUs = 0
+  /** Of the message that comes next: its place in the request, and where its metrics stand. */
+  #index = 0
+  #field = ''
   /** The shape that fitted last comes first. */
   readonly #messageShapes: MessageShape[] = []
   /** By the time's field, because what is the time to one dialect is a metric to another. */
@@ -46,6 +51,8 @@ export class MessageScanner implements BodyScanner {
     const reader = this.#reader
     reader.open(body)
     const array = reader.take(OPEN_ARRAY)
+    this.#index = sink.index
+    this.#field = 'data'
     do {
       reader.peek()
       if (this.#matches(this.#messageShapes, undefined, sink)) continue
@@ -58,6 +65,8 @@ export class MessageScanner implements BodyScanner {
   scanRecord(body: Buffer, sink: PointSink, { device, timeField }: RecordTarget): boolean {
     const reader = this.#reader
     reader.open(body)
+    this.#index = sink.index
+    this.#field = ''
     reader.peek()
     let shapes = this.#recordShapes.get(timeField)
     if (shapes === undefined) this.#recordShapes.set(timeField, (shapes = []))
@@ -87,6 +96,7 @@ export class MessageScanner implements BodyScanner {
     const { fixed, slots } = shape
     let device = known
     this.#metrics = 0
+    this.#booleans = 0
     this.#timeUs = sink.arrivalUs
     for (let i = 0; i < slots.length; i++) {
       if (!reader.takeBytes(fixed[i])) return false
@@ -151,6 +161,7 @@ export class MessageScanner implements BodyScanner {
   #object(device: DeviceEntry, timeField: string | undefined): boolean {
     const reader = this.#reader
     this.#metrics = 0
+    this.#booleans = 0
     if (!reader.take(OPEN_OBJECT)) return false
     let timed = false
     do {
@@ -196,6 +207,7 @@ export class MessageScanner implements BodyScanner {
     }
     reader.at += word.length
     reader.value = value
+    this.#booleans |= 1 << this.#metrics
     return true
   }
 
@@ -225,9 +237,21 @@ export class MessageScanner implements BodyScanner {
   #commit(sink: PointSink): boolean {
     const timeUs = this.#timeUs
     if (this.#metrics === 0 || !sink.takes(timeUs, this.#metrics)) return false
+    if (sink.checksValues) {
+      this.#commitChecked(sink)
+      return true
+    }
     for (let i = 0; i < this.#metrics; i++) {
       sink.point(this.#series[i], timeUs, this.#values[i])
     }
     return true
+  }
+
+  #commitChecked(sink: PointSink): void {
+    sink.index = this.#index++
+    sink.checkedMessage(this.#timeUs, this.#field)
+    for (let i = 0; i < this.#metrics; i++) {
+      sink.checkedPoint(this.#series[i], this.#values[i], (this.#booleans & (1 << i)) !== 0)
+    }
   }
 }

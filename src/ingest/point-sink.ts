@@ -2,9 +2,11 @@ import { deviceIdProblem, nameProblem } from '../model/names.ts'
 import type { Rejection, RejectReason } from '../model/rejection.ts'
 import type { DeviceEntry, SeriesTable } from '../model/series-table.ts'
 import { isoFromTime, MAX_TIME_US, timeFromIso, timeFromNumber } from '../model/time.ts'
+import type { Violations } from '../model/violation.ts'
 import type { BatchBuilder, PointVisitor } from './batch-builder.ts'
 import { InexactNumber } from './json.ts'
 import type { DevicePolicy, IngestLimits } from './limits.ts'
+import type { ValueCheck } from './value-check.ts'
 
 /** The fast way of plain bodies; false: not plain, decode it anew (see `MessageScanner`). */
 export interface BodyScanner {
@@ -23,6 +25,8 @@ export interface SinkContext {
   readonly scanner: BodyScanner
   readonly limits: IngestLimits
   readonly devices: DevicePolicy
+  /** What products declare; absent: nothing. */
+  readonly values?: ValueCheck
 }
 
 /** How a time is refused. */
@@ -61,6 +65,10 @@ export class PointSink {
   #itemIndex = 0
   #device!: DeviceEntry
   #timeUs = 0
+  /** Where the value stands that is being put (`data`). */
+  #field = ''
+  /** Set while products of the tenant declare what values must be. */
+  #values: ValueCheck | undefined
   #depth = 0
   #latestUs = 0
   #rejections: Rejection[] = []
@@ -81,6 +89,8 @@ export class PointSink {
     this.#latestUs = Math.min(MAX_TIME_US, (nowMs + this.#context.limits.maxFutureMs) * 1000)
     this.#rejections = []
     this.#unlisted = 0
+    const { values } = this.#context
+    this.#values = values?.begin(builder.tenant) === true ? values : undefined
     this.item(0)
   }
 
@@ -90,6 +100,7 @@ export class PointSink {
     this.#itemRejections = this.#rejections.length
     this.#itemUnlisted = this.#unlisted
     this.#itemIndex = index
+    this.#values?.item()
     this.index = index
     this.exactNumbers = false
     this.sawLargeInteger = false
@@ -100,6 +111,7 @@ export class PointSink {
     this.#builder.rollback(this.#itemMark)
     this.#rejections.length = this.#itemRejections
     this.#unlisted = this.#itemUnlisted
+    this.#values?.restart()
     this.sawLargeInteger = false
     this.index = this.#itemIndex
   }
@@ -126,6 +138,11 @@ export class PointSink {
     return [...this.#rejections, rest]
   }
 
+  /** Values of this request that are not as their product declares them. */
+  get violations(): Violations | undefined {
+    return this.#values?.found()
+  }
+
   get tenant(): string {
     return this.#builder.tenant
   }
@@ -141,6 +158,11 @@ export class PointSink {
     return timeUs <= this.#latestUs && this.#itemPoints + points <= maxPointsPerRequest
   }
 
+  /** Whether products of the tenant declare what values must be: then `checkedPoint`, else `point`. */
+  get checksValues(): boolean {
+    return this.#values !== undefined
+  }
+
   /** One point of a known series that has passed every check (`admits`, `takes`, finite). */
   point(series: number, timeUs: number, value: number): void {
     this.#builder.addNumber(series, timeUs, value)
@@ -154,6 +176,25 @@ export class PointSink {
   /** Whether a text of so many bytes is within the bound. */
   takesText(bytes: number): boolean {
     return bytes <= this.#context.limits.maxTextBytes
+  }
+
+  /** The message is of that time, and its metrics stand in `field` of the item `index`. */
+  checkedMessage(timeUs: number, field: string): void {
+    this.#timeUs = timeUs
+    this.#field = field
+  }
+
+  /** The same as `point`, but for what the device's product declares. */
+  checkedPoint(series: number, value: number, isBoolean: boolean): void {
+    const values = this.#values
+    if (values !== undefined) {
+      values.timeUs = this.#timeUs
+      if (!values.takes(series, value, isBoolean)) {
+        this.#refuseUndeclared(series, values)
+        return
+      }
+    }
+    this.#builder.addNumber(series, this.#timeUs, value)
   }
 
   /** The device of that name, or undefined when it was refused. */
@@ -237,15 +278,16 @@ export class PointSink {
   }
 
   #put(name: string, value: unknown, field: string): void {
+    this.#field = field
     if (typeof value === 'number') {
       if (value - value === 0) {
         if (value > Number.MAX_SAFE_INTEGER || value < -Number.MAX_SAFE_INTEGER) this.#large()
         const series = this.#series(name, field)
-        if (series >= 0) this.#builder.addNumber(series, this.#timeUs, value)
+        if (series >= 0) this.checkedPoint(series, value, false)
       } else this.#refuseValue(field, name, 'is beyond the range of a float64')
     } else if (typeof value === 'boolean') {
       const series = this.#series(name, field)
-      if (series >= 0) this.#builder.addNumber(series, this.#timeUs, value ? 1 : 0)
+      if (series >= 0) this.checkedPoint(series, value ? 1 : 0, true)
     } else if (typeof value === 'string') this.#putText(name, value, field)
     else if (value instanceof InexactNumber) this.#putInexact(name, value.source, field)
     else if (Array.isArray(value) || value === null || typeof value !== 'object') {
@@ -263,7 +305,7 @@ export class PointSink {
     }
     // The shortest way to write a float64, which is how programs write theirs: it reads back the same.
     const series = this.#series(name, field)
-    if (series >= 0) this.#builder.addNumber(series, this.#timeUs, nearest)
+    if (series >= 0) this.checkedPoint(series, nearest, false)
   }
 
   #putText(name: string, text: string, field: string): void {
@@ -275,8 +317,26 @@ export class PointSink {
       this.#refuseValue(field, name, 'must be well-formed Unicode (it has half a surrogate pair)')
     } else {
       const series = this.#series(name, field)
-      if (series >= 0) this.#builder.addText(series, this.#timeUs, text)
+      if (series >= 0) this.#addText(series, text)
     }
+  }
+
+  #addText(series: number, text: string): void {
+    const values = this.#values
+    if (values !== undefined) {
+      values.timeUs = this.#timeUs
+      if (!values.takesText(series)) {
+        this.#refuseUndeclared(series, values)
+        return
+      }
+    }
+    this.#builder.addText(series, this.#timeUs, text)
+  }
+
+  /** The value is not as its product declares it, which wants it refused. */
+  #refuseUndeclared(series: number, values: ValueCheck): void {
+    const { detail, reason } = values.refusal()
+    this.reject(path(this.#field, this.#context.table.metricOf(series)), detail, reason)
   }
 
   /** Objects in objects become `outer.inner`; a stack instead of recursion bounds the depth. */
@@ -344,7 +404,11 @@ export class PointSink {
       this.index = i
       if (timeUs !== timeUs) continue
       if (series >= 0 && i < room && typeof value === 'number' && isPlain(value)) {
-        this.#builder.addNumber(series, timeUs, value)
+        if (this.#values === undefined) this.#builder.addNumber(series, timeUs, value)
+        else {
+          this.checkedMessage(timeUs, 'metrics')
+          this.checkedPoint(series, value, false)
+        }
       } else {
         this.#timeUs = timeUs
         this.#put(name, value, 'metrics')

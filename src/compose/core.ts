@@ -3,7 +3,8 @@ import type { Config } from '../config/schema.ts'
 import { Ledger } from '../ingest/ledger.ts'
 import { LiveHub } from '../live/live-hub.ts'
 import { pointCount } from '../model/batch.ts'
-import { SeriesTable } from '../model/series-table.ts'
+import { SeriesTable, type DeviceEntry } from '../model/series-table.ts'
+import { isoFromTime } from '../model/time.ts'
 import type { Logger } from '../observe/logger.ts'
 import { measuredLog } from '../observe/measured-log.ts'
 import { measuredStore } from '../observe/measured-store.ts'
@@ -13,7 +14,7 @@ import type { Catalog } from '../ports/catalog.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
-import { LatestTable } from '../process/latest.ts'
+import { LatestTable, type LatestPoint } from '../process/latest.ts'
 import { Writer } from '../process/writer.ts'
 import { CachedQueries } from '../query/cached-queries.ts'
 import { Queries } from '../query/queries.ts'
@@ -40,8 +41,9 @@ export async function openCore(config: Config, options: CoreOptions) {
   const metrics = new Metrics()
   const { log, store, catalog, cache } = await openEngines(config, { clock, metrics })
   const table = new SeriesTable()
-  const registry = await openRegistry(config, { catalog, table, clock, logger })
-  const latest = await restoreLatest(store, table, registry)
+  const newestPointMs = (device: DeviceEntry): number | undefined => newestMs(latest.device(device))
+  const registry = await openRegistry(config, { catalog, table, clock, logger, newestPointMs })
+  const latest: LatestTable = await restoreLatest(store, table, registry)
   const live = openLive(config, registry)
   const ledger = new Ledger(log.status().pointsAppended)
   const writer: Writer = new Writer({
@@ -51,7 +53,8 @@ export async function openCore(config: Config, options: CoreOptions) {
     consumers: [
       ({ batch }) => writer.isReplaying || ledger.handOver(pointCount(batch)),
       entry => latest.update(entry.batch),
-      (entry, arrivalMs) => registry.see(entry.batch, arrivalMs),
+      ({ batch }, arrivalMs) =>
+        writer.isReplaying ? registry.replay(batch, arrivalMs) : registry.see(batch, arrivalMs),
       entry => live.publish(entry),
     ],
     maxPendingBytes: config.store.maxPendingBytes,
@@ -73,7 +76,8 @@ export async function openCore(config: Config, options: CoreOptions) {
     await cache.close()
   }
   const { queryTtlMs } = config.cache
-  const queries = new CachedQueries({ queries: new Queries(store), cache, ttlMs: queryTtlMs })
+  const asked = new Queries(store, registry.unitOf.bind(registry))
+  const queries = new CachedQueries({ queries: asked, cache, ttlMs: queryTtlMs })
   try {
     await writer.start()
   } catch (error) {
@@ -128,6 +132,7 @@ interface RegistryParts {
   readonly table: SeriesTable
   readonly clock: Clock
   readonly logger: Logger
+  readonly newestPointMs: (device: DeviceEntry) => number | undefined
 }
 
 function openRegistry(config: Config, parts: RegistryParts): Promise<Registry> {
@@ -135,7 +140,6 @@ function openRegistry(config: Config, parts: RegistryParts): Promise<Registry> {
   return Registry.open({
     ...rest,
     ...config.devices,
-    defaultTenant: config.ingest.tenant,
     autoCreate: config.ingest.autoCreateDevices,
     flushIntervalMs: REGISTRY_FLUSH_INTERVAL_MS,
     maxDevices: config.ingest.maxDevices,
@@ -166,5 +170,14 @@ function openLive(config: Config, registry: Registry): LiveHub {
     const timestamp = new Date(atMs).toISOString()
     live.announce('status', tenant, { device_id: id, from, status: to, timestamp })
   })
+  registry.onViolations(({ tenant, device, timeUs, ...news }) => {
+    const timestamp = isoFromTime(timeUs)
+    live.announce('violation', tenant, { device_id: device, ...news, timestamp })
+  })
   return live
+}
+
+function newestMs(points: readonly LatestPoint[]): number | undefined {
+  if (points.length === 0) return undefined
+  return points.reduce((newest, { timeUs }) => Math.max(newest, timeUs), 0) / 1000
 }

@@ -34,6 +34,7 @@ export function httpServices(config: Config, core: Core & { gate: IngestGate }):
     registry,
     resolveToken: tokenResolver(config),
     setAttributes: attributeKeeper(registry),
+    products: registry.products,
     table,
     latest,
     newestDevice: tenant => latest.newestDevice(tenant),

@@ -75,7 +75,8 @@ function openGate(config: Config, { log, table, ledger, clock, registry }: Core)
     admits: registry.admits.bind(registry),
     admitsNew: registry.admitsNew.bind(registry),
   }
-  return new IngestGate({ log, table, ledger, clock, limits: config.ingest, devices })
+  const rules = { rules: registry.rules, onViolations: registry.countViolations.bind(registry) }
+  return new IngestGate({ log, table, ledger, clock, limits: config.ingest, devices, ...rules })
 }
 
 function openBroker(config: Config, core: Core, gate: IngestGate): Promise<MqttDoor> {
@@ -111,6 +112,7 @@ function attachMetrics(core: Core, mqtt: MqttDoor | undefined, bridges: Bridges)
     lagPoints: () => new Map([[WRITER_GROUP, writer.pendingPoints]]),
     cache: () => queries.counts(),
     devices: () => ({ ...registry.counts() }),
+    violations: () => registry.violationTotals(),
     store: () => store.stats(),
     bridges: () => bridges.all.map(bridge => bridge.stats()),
   })

@@ -153,7 +153,8 @@ export const configSchema = section('The configuration of a Weir node.', {
       "Tags that only describe the device. Any other tag is part of the metric's name.",
     ),
   }),
-  devices: section('When a device counts as offline.', {
+  devices: section('Devices and their products.', {
+    maxProducts: count(10_000, 'Products that this node knows, of all tenants.'),
     expectedIntervalMs: duration(
       60 * SECOND,
       'How often a device is expected to send, unless it or its product says.',

@@ -24,6 +24,7 @@ import { fleetRoutes } from './routes/fleet.ts'
 import { influxRoutes } from './routes/influx.ts'
 import { latestRoutes } from './routes/latest.ts'
 import { liveRoutes } from './routes/live.ts'
+import { productRoutes } from './routes/products.ts'
 import { queryRoutes } from './routes/query.ts'
 import { systemRoutes } from './routes/system.ts'
 import { telemetryRoutes } from './routes/telemetry.ts'
@@ -109,6 +110,7 @@ export function createHttpHost(services: HttpServices): HttpApp {
   telemetryRoutes(app, services)
   fleetRoutes(app, services)
   deviceRoutes(app, services)
+  productRoutes(app, services)
   latestRoutes(app, services)
   queryRoutes(app, services)
   liveRoutes(app, services)

@@ -4,6 +4,8 @@ import Type from 'typebox'
 
 export const isoTimeSchema = Type.String({ format: 'date-time', description: 'ISO 8601, UTC' })
 
+export const unitSchema = Type.String({ description: 'Where it is known: told, or declared' })
+
 export const deviceParamSchema = Type.Object({
   device_id: Type.String({ description: 'The device, percent-encoded' }),
 })
@@ -49,6 +51,12 @@ export const rejectedSchema = Type.Array(
 export const outcomeSchema = Type.Object(
   {
     accepted: Type.Integer({ description: 'Points that are durable now' }),
+    flagged: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: 'How many of them are not as the product of their device declares',
+      }),
+    ),
     rejected: rejectedSchema,
   },
   { additionalProperties: false },

@@ -14,6 +14,7 @@ import type { LedgerReport } from '../process/ledger-report.ts'
 import type { decodeCursor } from '../query/cursor.ts'
 import type { intervalUs } from '../query/interval.ts'
 import type { QueryService } from '../query/cached-queries.ts'
+import type { Products } from '../registry/products.ts'
 import type { Registry } from '../registry/registry.ts'
 
 /**
@@ -37,13 +38,17 @@ export interface HttpServices {
     readonly decodeLines: LineProtocol['decode']
     readonly decodeThingsboard: typeof decodeThingsboard
   }
-  readonly registry: Pick<Registry, 'get' | 'list' | 'create' | 'update' | 'remove'>
   /** The device that a ThingsBoard token stands for; undefined when it stands for none. */
   readonly resolveToken: (
     token: string,
   ) => { readonly tenant: string; readonly device: string } | undefined
   /** Merges what a device says of itself into the registry; errors are the registry's. */
   readonly setAttributes: (tenant: string, device: string, attributes: Attributes) => Promise<void>
+  readonly registry: Pick<
+    Registry,
+    'get' | 'list' | 'create' | 'update' | 'remove' | 'metricsOf' | 'unitOf'
+  >
+  readonly products: Pick<Products, 'get' | 'list' | 'create' | 'update' | 'replace' | 'remove'>
   readonly table: Pick<SeriesTable, 'findDevice' | 'devicesOf'>
   readonly latest: Pick<LatestTable, 'device' | 'point'>
   /** The device of the tenant's newest point by device time; asked often, so it is kept, not sought. */

@@ -10,6 +10,7 @@ function attached(): Metrics {
     lagPoints: () => new Map([['writer', 11]]),
     cache: () => ({ hits: 1, requests: 4 }),
     devices: () => ({ online: 5 }),
+    violations: () => [{ outcome: 'flagged', reason: 'out_of_range', count: 6 }],
     store: () =>
       Promise.resolve({ stored: 30, duplicate: 1, unsettled: 0, diskBytes: 8, memoryBytes: 9 }),
     bridges: () => [],
@@ -26,6 +27,7 @@ test('counters are what the parts count, however often they are scraped', async 
     'telemetry_points_total{door="http",outcome="rejected"} 2',
     'mqtt_messages_total{kind="received"} 9',
     'mqtt_connected_clients 3',
+    'telemetry_violations_total{outcome="flagged",reason="out_of_range"} 6',
     'log_lag_points{group="writer"} 11',
     'cache_requests_total 4',
     'cache_hits_total 1',

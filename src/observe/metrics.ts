@@ -15,6 +15,12 @@ export interface MetricSources {
   readonly lagPoints: () => ReadonlyMap<string, number>
   readonly cache: () => { readonly hits: number; readonly requests: number }
   readonly devices: () => Readonly<Record<string, number>>
+  /** Values that are not as their product declares them. */
+  readonly violations: () => readonly {
+    readonly outcome: string
+    readonly reason: string
+    readonly count: number
+  }[]
   readonly store: () => Promise<{
     readonly stored: number
     readonly duplicate: number
@@ -120,6 +126,10 @@ export class Metrics {
         counter.inc({ door, outcome: 'accepted' }, accepted)
         counter.inc({ door, outcome: 'rejected' }, rejected)
       }
+    })
+    const broken = ['telemetry_violations_total', 'Values not as their product declares'] as const
+    this.#counter(named(...broken, 'outcome', 'reason'), counter => {
+      for (const { count, ...labels } of sources.violations()) counter.inc(labels, count)
     })
     this.#counter(named('mqtt_messages_total', 'MQTT messages by kind', 'kind'), counter => {
       for (const [kind, count] of sources.mqtt().messages) counter.inc({ kind }, count)

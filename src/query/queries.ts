@@ -9,7 +9,7 @@ import type {
   TimeRange,
 } from '../ports/store.ts'
 import { encodeCursor, type Cursor } from './cursor.ts'
-import { writeSeriesBuckets, writeSeriesPoints } from './encode.ts'
+import { writeSeriesBuckets, writeSeriesPoints, writeUnits, type SeriesUnit } from './encode.ts'
 import { writeRows } from './rows.ts'
 
 export interface RowsRequest {
@@ -32,20 +32,26 @@ export interface BucketsRequest {
   readonly aggregates: readonly Aggregate[]
 }
 
+/** The unit of a metric; undefined: not known. */
+export type UnitOf = (tenant: string, device: string, metric: string) => string | undefined
+
 /**
  * Answers for history as JSON in UTF-8, read from the store. Every answer is exact: late and
  * repeated points are merged by the store. Errors are the store's.
  */
 export class Queries {
   readonly #store: Store
+  readonly #unitOf: UnitOf
   /** Answers are written without waiting in between, so one does for all. */
   readonly #writer = new JsonWriter()
 
-  constructor(store: Store) {
+  /** `unitOf` is asked once a series of an answer; absent: answers tell no units. */
+  constructor(store: Store, unitOf: UnitOf = () => undefined) {
     this.#store = store
+    this.#unitOf = unitOf
   }
 
-  /** `{device_id, count, limit, data: [{timestamp, …metrics}], next_cursor}`: a page of rows. */
+  /** `{device_id, count, limit, units?, data: [{timestamp, …metrics}], next_cursor}`: a page of rows. */
   async rows(request: RowsRequest): Promise<Uint8Array> {
     const { tenant, device, metrics, limit, cursor } = request
     const order = cursor?.order ?? request.order
@@ -59,7 +65,9 @@ export class Queries {
     writer.begin()
     writer.ascii('{"device_id":')
     writer.string(device)
-    writer.ascii(`,"limit":${limit},"data":`)
+    writer.ascii(`,"limit":${limit}`)
+    writeUnits(writer, series, this.#unitsOf(tenant))
+    writer.ascii(',"data":')
     const { count, moreAfterUs } = writeRows(writer, series, { limit, order })
     const next =
       moreAfterUs === undefined ? 'null' : `"${encodeCursor({ order, timeUs: moreAfterUs })}"`
@@ -73,22 +81,28 @@ export class Queries {
     const read: BucketRead = { select, range, intervalUs, aggregates }
     const series = await this.#store.buckets(read)
     const writer = this.#begin(range, `"interval":"${interval}"`)
-    writeSeriesBuckets(writer, series, aggregates)
+    writeSeriesBuckets(writer, series, { aggregates, unitOf: this.#unitsOf(select.tenant) })
     return this.#end()
   }
 
   /** `{start, end, series: [{device_id, metric, timestamps, values}]}`, LTTB to `maxPoints` each. */
   async chart(read: DownsampleRead): Promise<Uint8Array> {
     const series = await this.#store.downsample(read)
-    writeSeriesPoints(this.#begin(read.range, `"max_points":${read.maxPoints}`), series)
+    const writer = this.#begin(read.range, `"max_points":${read.maxPoints}`)
+    writeSeriesPoints(writer, series, this.#unitsOf(read.select.tenant))
     return this.#end()
   }
 
   /** `{start, end, series: [{device_id, metric, timestamps, values}]}`, at most `limit` points each. */
   async columns(read: RawRead): Promise<Uint8Array> {
     const series = await this.#store.read(read)
-    writeSeriesPoints(this.#begin(read.range, `"limit":${read.limit}`), series)
+    const writer = this.#begin(read.range, `"limit":${read.limit}`)
+    writeSeriesPoints(writer, series, this.#unitsOf(read.select.tenant))
     return this.#end()
+  }
+
+  #unitsOf(tenant: string): SeriesUnit {
+    return (device, metric) => this.#unitOf(tenant, device, metric)
   }
 
   #begin({ start, end }: TimeRange, asked: string): JsonWriter {

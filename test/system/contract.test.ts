@@ -212,6 +212,20 @@ async function walkRoutes(client: WeirClient): Promise<void> {
   await expect(client, 'POST /api/v1/k3y/attributes', 400, '[]')
   await expect(client, 'GET /api/v1/k3y/attributes?clientKeys=firmware', 200)
   await expect(client, 'GET /api/v1/k3y/attributes?keys=firmware', 400)
+  const metrics = { t: { unit: '°C', type: 'number', min: -40, max: 85 } }
+  const product = { productId: 'p-1', name: 'P', price: 1.5, metrics, onViolation: 'refuse' }
+  await expect(client, 'POST /products', 201, product)
+  await expect(client, 'POST /products', 409, product)
+  await expect(client, 'POST /products', 400, { productId: 'p-2', name: 'P', price: -1 })
+  await expect(client, 'GET /products', 200)
+  await expect(client, 'GET /products/p-1', 200)
+  await expect(client, 'GET /products/nobody', 404)
+  await expect(client, 'PATCH /products/p-1', 200, { metrics: { t: { max: null } } })
+  await expect(client, 'PATCH /products/nobody', 404, { price: 1 })
+  await expect(client, 'PUT /products/p-1', 200, { name: 'Q', price: 2 })
+  await expect(client, 'PUT /products/nobody', 404, { name: 'Q', price: 2 })
+  await expect(client, 'DELETE /products/p-1', 204)
+  await expect(client, 'DELETE /products/p-1', 404)
 
   for (const path of ['/health', '/ready', '/metrics', '/openapi.json', '/docs', '/']) {
     await expect(client, `GET ${path}`, 200)
@@ -256,11 +270,7 @@ test('a query parameter that a route does not know is an error that names it', L
   for (const [path, item] of Object.entries(client.document.paths)) {
     for (const method of Object.keys(item)) {
       const url = `${path.replaceAll(/\{\w+\}/g, 'a')}?colour=red`
-      // A body that fits all of them: it is looked at before the query.
-      const body = path === '/api/v1/query' ? { devices: ['a'] } : { id: 'a' }
-      const withBody = method === 'post' || method === 'patch'
-      const request = withBody ? { body: method === 'patch' ? {} : body } : {}
-      const answer = await client.send(method.toUpperCase(), url, request)
+      const answer = await client.send(method.toUpperCase(), url, bodyOf(method, path))
       if (free.includes(path)) assert.equal(answer.status, path === '/ping' ? 204 : 200, url)
       else {
         assert.equal(answer.status, 400, `${method} ${url}: ${answer.text}`)
@@ -269,6 +279,16 @@ test('a query parameter that a route does not know is an error that names it', L
     }
   }
 })
+
+/** One that fits: it is looked at before the query. */
+function bodyOf(method: string, path: string): { body?: object } {
+  const product = { productId: 'a', name: 'A', price: 1 }
+  if (method === 'put') return { body: product }
+  if (method === 'patch') return { body: {} }
+  if (method !== 'post') return {}
+  if (path === '/products') return { body: product }
+  return { body: path === '/api/v1/query' ? { devices: ['a'] } : { id: 'a' } }
+}
 
 test('/metrics has the names that dashboards use, and counts what came', LIMIT, async t => {
   const weir = await startWeir(t)

@@ -26,8 +26,9 @@ test('a device is registered, read, changed and removed', () =>
     assert.deepEqual(device, {
       ...input,
       ...{ uuid: device.uuid, status: 'unknown', created_at: NOW, last_seen: null },
+      violations: { flagged: 0, refused: 0 },
     })
-    assert.deepEqual((await get(`${URL}/pump%201`)).json, device)
+    assert.deepEqual((await get(`${URL}/pump%201`)).json, { ...device, metrics: {} })
     const body = { name: null, site: 'south', expected_interval_ms: null }
     const changed = await send('PATCH', `${URL}/pump%201`, { body })
     assert.deepEqual(changed.json, { ...device, ...body })

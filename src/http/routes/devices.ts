@@ -9,24 +9,46 @@ import type { DeviceView } from '../../registry/device-list.ts'
 import type { HttpServices } from '../services.ts'
 
 const tags = ['devices']
+const count = Type.Integer({ minimum: 0 })
 const text = nullable(Type.String())
 
 const statusSchema = Type.Enum(['online', 'offline', 'unknown'])
 const attributesSchema = Type.Record(Type.String(), Type.Unknown(), { description: 'Free JSON' })
 
-const deviceSchema = Type.Object(
+const deviceFields = {
+  id: Type.String(),
+  uuid: Type.String({ format: 'uuid' }),
+  name: text,
+  type: text,
+  product: text,
+  site: text,
+  attributes: attributesSchema,
+  expected_interval_ms: nullable(Type.Number()),
+  status: statusSchema,
+  created_at: isoTimeSchema,
+  last_seen: nullable(isoTimeSchema),
+  violations: Type.Object(
+    { flagged: count, refused: count },
+    { description: 'Values that are not as its product declares, since Weir started' },
+  ),
+}
+
+const deviceSchema = Type.Object(deviceFields, { additionalProperties: false })
+
+const oneDeviceSchema = Type.Object(
   {
-    id: Type.String(),
-    uuid: Type.String({ format: 'uuid' }),
-    name: text,
-    type: text,
-    product: text,
-    site: text,
-    attributes: attributesSchema,
-    expected_interval_ms: nullable(Type.Number()),
-    status: statusSchema,
-    created_at: isoTimeSchema,
-    last_seen: nullable(isoTimeSchema),
+    ...deviceFields,
+    metrics: Type.Record(
+      Type.String(),
+      Type.Object({
+        unit: Type.Optional(Type.String()),
+        type: Type.Optional(Type.Enum(['number', 'integer', 'boolean', 'string'])),
+        min: Type.Optional(Type.Number()),
+        max: Type.Optional(Type.Number()),
+        on_violation: Type.Optional(Type.Enum(['flag', 'refuse'])),
+      }),
+      { description: 'What its product declares' },
+    ),
   },
   { additionalProperties: false },
 )
@@ -117,12 +139,13 @@ function oneDeviceRoutes(app: HttpApp, { registry }: HttpServices): void {
     tags,
     summary: 'One device',
     params,
-    response: responses({ 200: deviceSchema }, [400, 404]),
+    response: responses({ 200: oneDeviceSchema }, [400, 404]),
   }
   app.get(url, { schema: get }, (request, reply) => {
     const device = registry.get(request.tenant, request.params.id)
     if (device === undefined) throw missing(request.params.id)
-    void reply.send(shown(device))
+    const metrics = registry.metricsOf(request.tenant, device.id) ?? {}
+    void reply.send({ ...shown(device), metrics: shownMetrics(metrics) })
   })
 
   const patch = {
@@ -142,7 +165,11 @@ function oneDeviceRoutes(app: HttpApp, { registry }: HttpServices): void {
   const remove = {
     tags,
     summary: 'Remove a device from the registry',
-    description: 'Its points stay. It is registered again when it sends, where that is allowed.',
+    description:
+      'Its registration goes: name, attributes, product, site. Its points stay, as long as all ' +
+      'points are kept, and history answers for its id as before; lists and latest values leave it ' +
+      'out. With the next message that it sends it is registered anew, where that is allowed, and ' +
+      'has the same uuid. A restart of Weir does not bring it back.',
     params,
     response: responses({ 204: { description: 'It is gone', content: {} } }, [400, 404, 503]),
   }
@@ -172,5 +199,16 @@ function shown(device: DeviceView): object {
     status,
     created_at: isoFromTime(device.createdAtMs * 1000),
     last_seen: device.lastSeenMs === undefined ? null : isoFromTime(device.lastSeenMs * 1000),
+    violations: device.violations,
   }
+}
+
+type Declarations = NonNullable<ReturnType<HttpServices['registry']['metricsOf']>>
+
+function shownMetrics(metrics: Declarations): object {
+  const shown = Object.entries(metrics).map(([name, { onViolation, ...declared }]) => [
+    name,
+    onViolation === undefined ? declared : { ...declared, on_violation: onViolation },
+  ])
+  return Object.fromEntries(shown) as object
 }

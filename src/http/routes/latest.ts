@@ -3,7 +3,7 @@ import { isoFromTime } from '../../model/time.ts'
 import { JSON_TYPE, type HttpApp } from '../app.ts'
 import { encodeValue } from '../fleet-record.ts'
 import { responses } from '../openapi.ts'
-import { isoTimeSchema, nullable } from '../schemas.ts'
+import { isoTimeSchema, nullable, unitSchema } from '../schemas.ts'
 import type { DeviceFilter, DevicePage, DeviceView } from '../../registry/device-list.ts'
 import type { HttpServices } from '../services.ts'
 
@@ -16,6 +16,7 @@ const answerSchema = Type.Object(
           metric: Type.String(),
           timestamp: isoTimeSchema,
           value: Type.Union([Type.Number(), Type.String()]),
+          unit: Type.Optional(unitSchema),
         },
         { additionalProperties: false },
       ),
@@ -90,6 +91,8 @@ function encodeDevice(services: HttpServices, wanted: Wanted, rows: string[]): v
   const name = JSON.stringify(wanted.id)
   for (const { metric, timeUs, value } of services.latest.device(device, wanted.metric)) {
     const head = `{"device_id":${name},"metric":${JSON.stringify(metric)}`
-    rows.push(`${head},"timestamp":"${isoFromTime(timeUs)}","value":${encodeValue(value)}}`)
+    const unit = services.registry.unitOf(wanted.tenant, wanted.id, metric)
+    const tail = unit === undefined ? '}' : `,"unit":${JSON.stringify(unit)}}`
+    rows.push(`${head},"timestamp":"${isoFromTime(timeUs)}","value":${encodeValue(value)}${tail}`)
   }
 }

@@ -14,8 +14,10 @@ const schema = {
   summary: 'Live stream of new points',
   description:
     'Server-sent events: `points` with {points: [{device_id, metric, timestamp, value}]}, ' +
-    '`status` with a change of a device between online and offline, and `gap` where a resumed ' +
-    'stream missed more than is kept. Resumes by Last-Event-ID.',
+    '`status` with a change of a device between online and offline, `violation` with what a device ' +
+    'sent in the last second that is not as its product declares (flagged, refused, and the last ' +
+    'one: metric, value, timestamp, reason), and `gap` where a resumed stream missed more than is ' +
+    'kept. Resumes by Last-Event-ID.',
   querystring: Type.Object({
     device_id: Type.Optional(Type.Array(Type.String())),
     metric: Type.Optional(Type.Array(Type.String())),

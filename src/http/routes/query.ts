@@ -5,7 +5,7 @@ import { JSON_TYPE, type HttpApp } from '../app.ts'
 import { responses } from '../openapi.ts'
 import { badParameter } from '../problem.ts'
 import { timeParameter } from '../query-params.ts'
-import { deviceParamSchema, isoTimeSchema, nullable, timeSchema } from '../schemas.ts'
+import { deviceParamSchema, isoTimeSchema, nullable, timeSchema, unitSchema } from '../schemas.ts'
 import type { HttpServices } from '../services.ts'
 
 const tags = ['queries']
@@ -17,6 +17,9 @@ const rowsSchema = Type.Object(
     count: Type.Integer({ description: 'Rows of this page' }),
     limit: Type.Integer(),
     next_cursor: nullable(Type.String({ description: 'Where the next page begins' })),
+    units: Type.Optional(
+      Type.Record(Type.String(), Type.String(), { description: 'By metric, where they are known' }),
+    ),
     data: Type.Array(
       Type.Object({ timestamp: isoTimeSchema }, { additionalProperties: valueSchema }),
       { description: 'One row a time, with the metrics that the device has there' },
@@ -37,6 +40,7 @@ const seriesSchema = Type.Object(
         {
           device_id: Type.String(),
           metric: Type.String(),
+          unit: Type.Optional(unitSchema),
           timestamps: Type.Array(isoTimeSchema),
         },
         {

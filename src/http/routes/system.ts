@@ -115,6 +115,10 @@ function documentRoutes(
     { name: 'telemetry', description: 'Points in and out' },
     { name: 'queries', description: 'History: raw points, buckets, charts' },
     { name: 'devices', description: 'What is known of each device' },
+    {
+      name: 'products',
+      description: 'What devices are instances of, and what their values must be',
+    },
     { name: 'system', description: 'Probes, metrics, the ledger' },
     { name: 'influxdb', description: 'Line protocol, as clients of InfluxDB 1 and 2 send it' },
     { name: 'thingsboard', description: 'The HTTP API of ThingsBoard devices' },

@@ -60,7 +60,9 @@ function binaryRoute(app: HttpApp, { gate }: HttpServices): void {
   const schema = {
     tags: ['telemetry'],
     summary: 'Send a columnar frame',
-    description: 'For gateways: the binary frame of docs/formats, taken whole or not at all.',
+    description:
+      'For gateways: the binary frame of docs/formats, taken whole or not at all, but for values ' +
+      'that products refuse.',
     body: Type.String({ format: 'binary' }),
     response: responses({ 200: outcomeSchema }, INGEST_PROBLEMS),
   }

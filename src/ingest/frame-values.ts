@@ -28,26 +28,34 @@ export function checkFrameValues(
   check: ValueCheck,
 ): CheckedFrame {
   const { batch } = entry
-  const { seriesIndex, timestamps, values, texts } = batch
   const ids = table.resolve(batch)
+  const ranges = check.ranges(ids)
+  if (ranges === undefined) return { entry, rejected: [] }
+  const { seriesIndex, timestamps, values, texts } = batch
+  const { mins, maxs } = ranges
   const rejected: Rejection[] = []
-  let refused: number[] | undefined
+  const refused: number[] = []
   for (let i = 0; i < timestamps.length; i++) {
-    const series = ids[seriesIndex[i]]
+    const s = seriesIndex[i]
     const value = values[i]
+    if (value >= mins[s] && value <= maxs[s]) continue
     check.timeUs = timestamps[i]
-    if (value === value ? check.takes(series, value, false) : check.takesText(series)) continue
-    ;(refused ??= []).push(i)
+    if (value === value ? check.takes(ids[s], value, false) : check.takesText(ids[s])) continue
+    refused.push(i)
     if (rejected.length === MAX_LISTED) continue
     const field = texts?.[i] === undefined ? 'values' : 'texts'
     rejected.push({ index: i, field, ...check.refusal(), points: 1 })
   }
   const violations = check.found()
   const found = violations === undefined ? {} : { violations }
-  if (refused === undefined) return { entry, rejected, ...found }
+  if (refused.length === 0) return { entry, rejected, ...found }
   const unlisted = refused.length - rejected.length
   if (unlisted > 0) rejected.push(theRest(unlisted))
-  const kept = without(batch, refused)
+  const { kept, used } = without(batch, refused)
+  table.remember(
+    kept,
+    Uint32Array.from(used, s => ids[s]),
+  )
   return { entry: { batch: kept, frame: encodeFrame(kept) }, rejected, ...found }
 }
 
@@ -56,32 +64,57 @@ function theRest(points: number): Rejection {
   return { index: 0, field: '', detail, reason: 'unlisted', points }
 }
 
-/** The batch without the points at these places; its dictionary keeps only what is used. */
-function without(batch: Batch, places: readonly number[]): Batch {
-  const refused = new Set(places)
-  const kept: number[] = []
-  for (let i = 0; i < batch.timestamps.length; i++) if (!refused.has(i)) kept.push(i)
-  const used = [...new Set(kept.map(i => batch.seriesIndex[i]))]
-  const devices = [...new Set(used.map(s => batch.seriesDevice[s]))]
-  const metrics = [...new Set(used.map(s => batch.seriesMetric[s]))]
-  const seriesAt = placesOf(used)
-  const deviceAt = placesOf(devices)
-  const metricAt = placesOf(metrics)
-  const of = (places: ReadonlyMap<number, number>, at: number): number => places.get(at) ?? 0
-  const { texts } = batch
-  return {
-    tenant: batch.tenant,
-    devices: devices.map(d => batch.devices[d]),
-    metrics: metrics.map(m => batch.metrics[m]),
-    seriesDevice: Uint32Array.from(used, s => of(deviceAt, batch.seriesDevice[s])),
-    seriesMetric: Uint32Array.from(used, s => of(metricAt, batch.seriesMetric[s])),
-    seriesIndex: Uint32Array.from(kept, i => of(seriesAt, batch.seriesIndex[i])),
-    timestamps: Float64Array.from(kept, i => batch.timestamps[i]),
-    values: Float64Array.from(kept, i => batch.values[i]),
-    ...(texts === undefined ? {} : { texts: kept.map(i => texts[i]) }),
+/** The batch without the points at these rising places, and the series of it that are `used`. */
+function without(
+  batch: Batch,
+  refused: readonly number[],
+): { readonly kept: Batch; readonly used: readonly number[] } {
+  const count = batch.timestamps.length - refused.length
+  const timestamps = new Float64Array(count)
+  const values = new Float64Array(count)
+  const seriesIndex = new Uint32Array(count)
+  const texts = batch.texts === undefined ? undefined : [...batch.texts]
+  const series = new Places(batch.seriesDevice.length)
+  let next = 0
+  for (let i = 0, to = 0; i < batch.timestamps.length; i++) {
+    if (i === refused[next]) {
+      next++
+      continue
+    }
+    timestamps[to] = batch.timestamps[i]
+    values[to] = batch.values[i]
+    seriesIndex[to] = series.place(batch.seriesIndex[i])
+    if (texts !== undefined) texts[to] = texts[i]
+    to++
   }
+  if (texts !== undefined) texts.length = count
+  const devices = new Places(batch.devices.length)
+  const metrics = new Places(batch.metrics.length)
+  const kept: Batch = {
+    tenant: batch.tenant,
+    seriesDevice: Uint32Array.from(series.used, s => devices.place(batch.seriesDevice[s])),
+    seriesMetric: Uint32Array.from(series.used, s => metrics.place(batch.seriesMetric[s])),
+    devices: devices.used.map(d => batch.devices[d]),
+    metrics: metrics.used.map(m => batch.metrics[m]),
+    ...{ seriesIndex, timestamps, values },
+    ...(texts?.some(text => text !== undefined) === true ? { texts } : {}),
+  }
+  return { kept, used: series.used }
 }
 
-function placesOf(ids: readonly number[]): ReadonlyMap<number, number> {
-  return new Map(ids.map((id, place) => [id, place]))
+/** New places for what of a dictionary is used, in the order of its first use. */
+class Places {
+  readonly used: number[] = []
+  readonly #places: Int32Array
+
+  constructor(length: number) {
+    this.#places = new Int32Array(length).fill(-1)
+  }
+
+  place(old: number): number {
+    const known = this.#places[old]
+    if (known >= 0) return known
+    this.#places[old] = this.used.length
+    return this.used.push(old) - 1
+  }
 }

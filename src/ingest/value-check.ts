@@ -1,5 +1,5 @@
 import type { RejectReason } from '../model/rejection.ts'
-import type { ValueRule, ValueRules } from '../model/value-rules.ts'
+import type { ValueRanges, ValueRule, ValueRules } from '../model/value-rules.ts'
 import { OUT_OF_RANGE, REFUSED, type Violations } from '../model/violation.ts'
 
 const INITIAL_ROWS = 64
@@ -40,6 +40,11 @@ export class ValueCheck {
 
   restart(): void {
     this.#count = this.#itemCount
+  }
+
+  /** See `ValueRules.ranges`. */
+  ranges(series: Uint32Array): ValueRanges | undefined {
+    return this.#rules.ranges(series)
   }
 
   /** False: the value is to be refused (`refusal` says why). Hot: once a number or boolean. */

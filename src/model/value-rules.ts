@@ -15,6 +15,11 @@ export interface ValueRule {
   readonly refuse: boolean
 }
 
+export interface ValueRanges {
+  readonly mins: Float64Array
+  readonly maxs: Float64Array
+}
+
 const UNKNOWN = 0
 const NONE = 1
 /** Values from here on are places of rules. */
@@ -113,6 +118,27 @@ export class ValueRules {
     const place = this.#find(series)
     if (place < 0) return GOOD
     return this.#types[place] === TEXT ? GOOD : WRONG_TYPE | this.#refused[place]
+  }
+
+  /**
+   * For many values at once: per series the range in which every number is good, empty where each
+   * value is to be looked at by `check`. Undefined: none of them has a rule.
+   */
+  ranges(series: Uint32Array): ValueRanges | undefined {
+    const mins = new Float64Array(series.length).fill(-Infinity)
+    const maxs = new Float64Array(series.length).fill(Infinity)
+    let found = false
+    for (let s = 0; s < series.length; s++) {
+      const at = series[s] < this.#bySeries.length ? this.#bySeries[series[s]] : UNKNOWN
+      if (at === NONE) continue
+      const place = at === UNKNOWN ? this.#find(series[s]) : at - FIRST
+      if (place < 0) continue
+      found = true
+      const isNumber = this.#types[place] === NUMBER
+      mins[s] = isNumber ? this.#mins[place] : Infinity
+      maxs[s] = isNumber ? this.#maxs[place] : -Infinity
+    }
+    return found ? { mins, maxs } : undefined
   }
 
   /** The rule of a series, to tell what is wrong. */

@@ -13,7 +13,7 @@ export function answerOutcome(outcome: Promise<Outcome>, reply: FastifyReply): v
   )
 }
 
-function sendOutcome(reply: FastifyReply, { accepted, rejected }: Outcome): void {
+function sendOutcome(reply: FastifyReply, { accepted, flagged, rejected }: Outcome): void {
   if (accepted === 0) {
     const [first] = rejected
     const detail =
@@ -24,7 +24,8 @@ function sendOutcome(reply: FastifyReply, { accepted, rejected }: Outcome): void
     return
   }
   reply.header('content-type', JSON_TYPE)
-  void reply.send(`{"accepted":${accepted},"rejected":${encodeRejected(rejected)}}`)
+  const counts = flagged === undefined ? accepted : `${accepted},"flagged":${flagged}`
+  void reply.send(`{"accepted":${counts},"rejected":${encodeRejected(rejected)}}`)
 }
 
 function encodeRejected(rejected: Outcome['rejected']): string {

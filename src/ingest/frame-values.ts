@@ -2,6 +2,7 @@ import type { Batch, EncodedBatch } from '../model/batch.ts'
 import { encodeFrame } from '../model/frame.ts'
 import type { Rejection } from '../model/rejection.ts'
 import type { SeriesTable } from '../model/series-table.ts'
+import type { ValueRanges } from '../model/value-rules.ts'
 import type { Violations } from '../model/violation.ts'
 import type { ValueCheck } from './value-check.ts'
 
@@ -32,15 +33,13 @@ export function checkFrameValues(
   const ranges = check.ranges(ids)
   if (ranges === undefined) return { entry, rejected: [] }
   const { seriesIndex, timestamps, values, texts } = batch
-  const { mins, maxs } = ranges
   const rejected: Rejection[] = []
   const refused: number[] = []
-  for (let i = 0; i < timestamps.length; i++) {
-    const s = seriesIndex[i]
+  for (let i = -1; (i = nextOutside(batch, ranges, i + 1)) < values.length;) {
+    const series = ids[seriesIndex[i]]
     const value = values[i]
-    if (value >= mins[s] && value <= maxs[s]) continue
     check.timeUs = timestamps[i]
-    if (value === value ? check.takes(ids[s], value, false) : check.takesText(ids[s])) continue
+    if (value === value ? check.takes(series, value, false) : check.takesText(series)) continue
     refused.push(i)
     if (rejected.length === MAX_LISTED) continue
     const field = texts?.[i] === undefined ? 'values' : 'texts'
@@ -57,6 +56,16 @@ export function checkFrameValues(
     Uint32Array.from(used, s => ids[s]),
   )
   return { entry: { batch: kept, frame: encodeFrame(kept) }, rejected, ...found }
+}
+
+/** The place of the next value, from `at` on, that is not in the range of its series. */
+function nextOutside({ values, seriesIndex }: Batch, { mins, maxs }: ValueRanges, at: number) {
+  let i = at
+  for (; i < values.length; i++) {
+    const s = seriesIndex[i]
+    if (!(values[i] >= mins[s] && values[i] <= maxs[s])) break
+  }
+  return i
 }
 
 function theRest(points: number): Rejection {

@@ -131,7 +131,7 @@ export class IngestGate {
       return { accepted: 0, rejected }
     }
     if (rejected.length > 0) {
-      // A frame comes from a program, not from a sensor: it is taken whole or not at all.
+      // Its form comes from a program, not from a sensor: it is taken whole or not at all.
       ledger.reject(door, rejected)
       return { accepted: 0, rejected }
     }

@@ -180,19 +180,16 @@ export class PointSink {
 
   /** The message is of that time, and its metrics stand in `field` of the item `index`. */
   checkedMessage(timeUs: number, field: string): void {
-    this.#timeUs = timeUs
+    this.#at(timeUs)
     this.#field = field
   }
 
   /** The same as `point`, but for what the device's product declares. */
   checkedPoint(series: number, value: number, isBoolean: boolean): void {
     const values = this.#values
-    if (values !== undefined) {
-      values.timeUs = this.#timeUs
-      if (!values.takes(series, value, isBoolean)) {
-        this.#refuseUndeclared(series, values)
-        return
-      }
+    if (values !== undefined && !values.takes(series, value, isBoolean)) {
+      this.#refuseUndeclared(series, values)
+      return
     }
     this.#builder.addNumber(series, this.#timeUs, value)
   }
@@ -258,7 +255,7 @@ export class PointSink {
   /** Says of which device and time the metrics are that come next. */
   message(device: DeviceEntry, timeUs: number): void {
     this.#device = device
-    this.#timeUs = timeUs
+    this.#at(timeUs)
   }
 
   /** A flat or nested object of metrics; `field` is where it stands in the item. */
@@ -323,12 +320,9 @@ export class PointSink {
 
   #addText(series: number, text: string): void {
     const values = this.#values
-    if (values !== undefined) {
-      values.timeUs = this.#timeUs
-      if (!values.takesText(series)) {
-        this.#refuseUndeclared(series, values)
-        return
-      }
+    if (values !== undefined && !values.takesText(series)) {
+      this.#refuseUndeclared(series, values)
+      return
     }
     this.#builder.addText(series, this.#timeUs, text)
   }
@@ -382,6 +376,11 @@ export class PointSink {
     this.reject(path(field, name), detail, 'invalid_value')
   }
 
+  #at(timeUs: number): void {
+    this.#timeUs = timeUs
+    if (this.#values !== undefined) this.#values.timeUs = timeUs
+  }
+
   #large(): void {
     if (!this.exactNumbers) this.sawLargeInteger = true
   }
@@ -410,7 +409,7 @@ export class PointSink {
           this.checkedPoint(series, value, false)
         }
       } else {
-        this.#timeUs = timeUs
+        this.#at(timeUs)
         this.#put(name, value, 'metrics')
       }
     }

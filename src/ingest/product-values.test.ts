@@ -16,6 +16,8 @@ import { decodeTelemetry, decodeTelemetryLines } from './dialects/native.ts'
 import { IngestGate, type Decode, type IngestOutcome } from './gate.ts'
 import { Ledger } from './ledger.ts'
 
+const START_S = 1_763_000_000
+
 interface Rule {
   readonly type?: MetricType
   readonly min?: number
@@ -212,7 +214,7 @@ function aFrame(points: readonly [string, string, number | string][]): Batch {
     seriesDevice: Uint32Array.from(split, ([device]) => devices.indexOf(device)),
     seriesMetric: Uint32Array.from(split, ([, metric]) => metrics.indexOf(metric)),
     seriesIndex: Uint32Array.from(points, ([d, m]) => keys.indexOf(`${d}\0${m}`)),
-    timestamps: Float64Array.from(points, (_point, i) => 1_763_000_000e6 + i),
+    timestamps: Float64Array.from(points, (_point, i) => 1e6 * (START_S + i)),
     values: Float64Array.from(points, ([, , value]) => (typeof value === 'number' ? value : NaN)),
     ...(hasText ? { texts: points.map(([, , v]) => (typeof v === 'string' ? v : undefined)) } : {}),
   }
@@ -282,7 +284,9 @@ test('whatever comes through JSON and through frames, the same is kept and the s
     const frames = aDoor()
     const byFrame = await frames.gate.ingestFrame('default', 'http', encodeFrame(aFrame(points)))
     const doors = aDoor()
-    const messages = points.map(([device_id, metric, v]) => ({ device_id, data: { [metric]: v } }))
+    const messages = points.map(([device_id, metric, v], i) => {
+      return { device_id, timestamp: START_S + i, data: { [metric]: v } }
+    })
     for (let i = 0; i < 2; i++) {
       doors.found.length = 0
       const byJson = await send(doors, json(decodeTelemetry, messages))
@@ -294,8 +298,9 @@ test('whatever comes through JSON and through frames, the same is kept and the s
         assert.equal(outcome.accepted, points.length - refused.length)
         assert.equal(outcome.flagged, byFrame.flagged)
       }
-      const kinds = ({ found }: Door): number[] => found.flatMap(({ verdicts }) => [...verdicts])
-      assert.deepEqual(kinds(doors), kinds(frames))
+      const told = ({ found }: Door) =>
+        found.map(({ verdicts, values, timestamps }) => ({ verdicts, values, timestamps }))
+      assert.deepEqual(told(doors), told(frames))
     }
   })
   await fc.assert(property)

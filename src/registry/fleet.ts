@@ -15,6 +15,7 @@ export interface FleetOptions {
   readonly violationsOf: (id: number) => DeviceViolations
   /** A device has come, changed or gone. */
   readonly onChange: (device: DeviceEntry) => void
+  readonly onRemove: (id: number) => void
 }
 
 export interface StatusChange {
@@ -85,6 +86,7 @@ export class Fleet {
     this.#devices[id] = undefined
     this.#directories.get(device.tenant)?.remove(device.id)
     this.#count--
+    this.#options.onRemove(id)
     this.#options.onChange(this.#options.table.deviceAt(id))
   }
 

@@ -6,9 +6,8 @@ import { ValueRules } from '../model/value-rules.ts'
 import type { Violations } from '../model/violation.ts'
 import type { Catalog } from '../ports/catalog.ts'
 import type { Clock } from '../ports/clock.ts'
-import { WeirError } from '../ports/errors.ts'
 import { Admission } from './admission.ts'
-import { newDeviceFields, patchedDeviceFields } from './device-input.ts'
+import { DeclaredDevices } from './declared-devices.ts'
 import type { DeviceInput, DevicePatch } from './device-input.ts'
 import { listPage } from './device-list.ts'
 import type { DeviceFilter, DevicePage, DeviceView, PageRequest } from './device-list.ts'
@@ -63,6 +62,7 @@ export class Registry {
   readonly #table: SeriesTable
   readonly #fleet: Fleet
   readonly #admission: Admission
+  readonly #declared: DeclaredDevices
   readonly #removals: Removals
   readonly #violations: ViolationCounts
   readonly #writes: WriteBehind
@@ -70,7 +70,7 @@ export class Registry {
   readonly #violationListeners: Listeners<ViolationNews>
   readonly #stopSweep: () => void
 
-  private constructor(options: RegistryOptions) {
+  private constructor(options: RegistryOptions, removals: Removals) {
     const { autoCreate, catalog, clock, flushIntervalMs, maxDevices, startupGraceMs } = options
     const { table } = options
     const onError = (error: unknown): void => options.onError?.(error)
@@ -83,16 +83,21 @@ export class Registry {
       timeoutOf: device => this.#timeoutOf(device),
       violationsOf: id => this.#violations.of(id),
       onChange: device => this.rules.forget(device),
+      onRemove: id => this.#violations.forget(id),
     })
     const deviceAt = (id: number): Device | undefined => this.#fleet.recordAt(id)
     this.#writes = new WriteBehind({ catalog, clock, flushIntervalMs, deviceAt, onError })
     const isRegistered = (id: number): boolean => this.#fleet.has(id)
     const count = (): number => this.#fleet.count
     this.#admission = new Admission({ autoCreate, maxDevices, isRegistered, count })
-    this.#removals = new Removals(catalog)
+    this.#removals = removals
+    const turn = <T>(work: () => Promise<T>): Promise<T> => this.#writes.turn(work)
+    this.#declared = new DeclaredDevices({
+      ...{ catalog, table, clock, maxDevices, turn, fleet: this.#fleet, removals },
+      newestPointMs: device => options.newestPointMs?.(device),
+    })
     this.products = new Products({
-      ...{ catalog, clock, rules: this.rules, maxProducts: options.maxProducts },
-      turn: work => this.#writes.turn(work),
+      ...{ catalog, clock, turn, rules: this.rules, maxProducts: options.maxProducts },
       onChange: (tenant, id) => this.#fleet.productChanged(tenant, id),
     })
     this.#statusListeners = new Listeners(onError)
@@ -112,13 +117,9 @@ export class Registry {
       }
     }
     const products = await catalog.products()
-    const registry = new Registry(options)
-    try {
-      await registry.#removals.load(devices.length === 0 ? undefined : seenMs, clock.nowMs())
-    } catch (error) {
-      registry.#stopSweep()
-      throw error
-    }
+    const removals = new Removals(catalog)
+    await removals.load(devices.length === 0 ? undefined : seenMs, clock.nowMs())
+    const registry = new Registry(options, removals)
     registry.products.load(products)
     registry.#fleet.downSince(seenMs)
     for (const device of devices) {
@@ -237,42 +238,12 @@ export class Registry {
    *   `overloaded` when `maxDevices` is reached, and what the catalog throws.
    */
   create(tenant: string, input: DeviceInput): Promise<DeviceView> {
-    return this.#writes.turn(async () => {
-      const fields = newDeviceFields(input)
-      const known = this.#table.findDevice(tenant, input.id)
-      if (known !== undefined && this.#fleet.has(known.id)) {
-        throw new WeirError('conflict', `device ${JSON.stringify(input.id)} exists already`)
-      }
-      const { maxDevices } = this.#options
-      if (this.#fleet.count >= maxDevices) {
-        throw new WeirError('overloaded', `there are ${maxDevices} devices, the most allowed`, {
-          limit: 'ingest.maxDevices',
-        })
-      }
-      const uuid = deviceUuid(tenant, input.id)
-      const times = { createdAtMs: this.#options.clock.nowMs(), lastSeenMs: undefined }
-      const created: Device = { tenant, id: input.id, uuid, ...fields, ...times }
-      await this.#options.catalog.saveDevices([created])
-      const { id } = this.#table.device(tenant, input.id)
-      // It may have sent meanwhile; what was declared wins over what first contact made of it.
-      this.#fleet.put(id, created)
-      return this.#fleet.viewAt(id) as DeviceView
-    })
+    return this.#declared.create(tenant, input)
   }
 
   /** @throws WeirError `rejected` (the message names the field), `not_found`, the catalog's. */
   update(tenant: string, id: string, patch: DevicePatch): Promise<DeviceView> {
-    return this.#writes.turn(async () => {
-      const entry = this.#table.findDevice(tenant, id)
-      const before = entry === undefined ? undefined : this.#fleet.recordAt(entry.id)
-      if (entry === undefined || before === undefined) {
-        throw new WeirError('not_found', `there is no device ${JSON.stringify(id)}`)
-      }
-      const updated: Device = { ...before, ...patchedDeviceFields(before, patch) }
-      await this.#options.catalog.saveDevices([updated])
-      this.#fleet.put(entry.id, updated)
-      return this.#fleet.viewAt(entry.id) as DeviceView
-    })
+    return this.#declared.update(tenant, id, patch)
   }
 
   /**
@@ -280,18 +251,7 @@ export class Registry {
    * it sends registers it anew. Resolves to whether there was one.
    */
   remove(tenant: string, id: string): Promise<boolean> {
-    return this.#writes.turn(async () => {
-      const entry = this.#table.findDevice(tenant, id)
-      if (entry === undefined || !this.#fleet.has(entry.id)) return false
-      const nowMs = this.#options.clock.nowMs()
-      // A device whose clock is ahead has points that are newer than its removal.
-      const removedAtMs = Math.max(nowMs, this.#options.newestPointMs?.(entry) ?? nowMs)
-      await this.#options.catalog.deleteDevice(tenant, id, removedAtMs)
-      this.#fleet.remove(entry.id)
-      this.#violations.forget(entry.id)
-      await this.#removals.note(tenant, id, removedAtMs)
-      return true
-    })
+    return this.#declared.remove(tenant, id)
   }
 
   /** Calls `listener`, from the sweep, for each device whose status changed; returns the way out. */

@@ -264,7 +264,8 @@ test('a frame with nothing to refuse goes to the log byte for byte', async () =>
 test('whatever comes through JSON and through frames, the same is kept and the same refused', async () => {
   const value = fc.oneof(
     fc.constantFrom<number | string>(-41, -40, -1, 0, 1, 2, 85, 86, 101, 'on'),
-    fc.double({ noNaN: true, noDefaultInfinity: true }),
+    // JSON.stringify writes -0 as 0.
+    fc.double({ noNaN: true, noDefaultInfinity: true }).map(number => number + 0),
   )
   const point = fc.tuple(
     fc.constantFrom('a', 'b', 'free'),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
+import { aggregated, bucketsOf, type TimedValue } from '../../test/fixtures/point-model.ts'
 import type { Aggregate, SeriesSelector, Store } from '../ports/store.ts'
-import { aggregateOf, bucketsOf } from './oracle.ts'
-import type { Oracle, OraclePoint } from './oracle.ts'
+import type { Oracle } from './oracle.ts'
 
 /** Compares what a store answers with what the oracle says. For tests only. */
 export interface Checked {
@@ -29,7 +29,7 @@ export async function checkRaw(
     const found = one(answer, device, metric)
     const wanted = (order === 'asc' ? points : points.toReversed()).slice(0, limit)
     const { timestamps, values, texts } = found
-    const rows = [...timestamps].map((time, i) => ({ time, value: values[i], text: texts?.[i] }))
+    const rows = [...timestamps].map((timeUs, i) => ({ timeUs, value: texts?.[i] ?? values[i] }))
     assert.deepEqual(rows, wanted, `${device}/${metric} ${order} ${start}..${end} limit ${limit}`)
   }
 }
@@ -63,7 +63,7 @@ function checkAggregate(
   values: readonly number[],
   { aggregate, what }: { aggregate: Aggregate; what: string },
 ): void {
-  const wanted = aggregateOf(values, aggregate)
+  const wanted = aggregated(values, aggregate)
   // The oracle adds in the plainest way, so its sums are rounded; the others are exact.
   const isSum = aggregate === 'sum' || aggregate === 'avg'
   const size = values.reduce((a, b) => a + Math.abs(b), 0)
@@ -79,31 +79,30 @@ export async function checkDownsample(
   const answer = await store.downsample({ select, range: { start, end }, maxPoints })
   const expected = oracle
     .select(select, start, end)
-    .map(series => ({ ...series, points: series.points.filter(p => p.text === undefined) }))
+    .map(series => ({ ...series, points: series.points.filter(p => typeof p.value === 'number') }))
     .filter(({ points }) => points.length > 0)
   assert.deepEqual(namesOf(answer), namesOf(expected))
   for (const { device, metric, points } of expected) {
     const { timestamps, values } = one(answer, device, metric)
     assert.equal(timestamps.length, Math.min(maxPoints, points.length))
-    const byTime = new Map(points.map(point => [point.time, point.value]))
+    const byTime = new Map(points.map(point => [point.timeUs, point.value]))
     timestamps.forEach((time, i) => {
       assert.equal(values[i], byTime.get(time), 'a point that is not in the series')
       if (i > 0) assert.ok(time > timestamps[i - 1], 'times rise')
     })
-    assert.equal(timestamps[0], points[0].time)
-    assert.equal(timestamps.at(-1), points.at(-1)?.time)
+    assert.equal(timestamps[0], points[0].timeUs)
+    assert.equal(timestamps.at(-1), points.at(-1)?.timeUs)
   }
 }
 
 /** After a flush: everything is durable, so `latest` is complete and every point is settled. */
 export async function checkSettled({ store, oracle }: Checked): Promise<void> {
-  const found = new Map<string, OraclePoint>()
+  const found = new Map<string, TimedValue>()
   for await (const chunk of store.latest()) {
     chunk.devices.forEach((device, i) => {
       const key = JSON.stringify([chunk.tenants[i], device, chunk.metrics[i]])
-      const [time, value, text] = [chunk.timestamps[i], chunk.values[i], chunk.texts[i]]
       assert.ok(!found.has(key), `${key} twice`)
-      found.set(key, { time, value, text })
+      found.set(key, { timeUs: chunk.timestamps[i], value: chunk.texts[i] ?? chunk.values[i] })
     })
   }
   assert.deepEqual(byKey(found), byKey(oracle.newest()))
@@ -127,7 +126,7 @@ export async function checkCounts({ store, oracle }: Checked): Promise<void> {
   assert.ok(duplicate <= oracle.written - oracle.distinct, `${duplicate} duplicates`)
 }
 
-function byKey(points: Map<string, OraclePoint>): [string, OraclePoint][] {
+function byKey(points: Map<string, TimedValue>): [string, TimedValue][] {
   return [...points].sort(([a], [b]) => (a < b ? -1 : 1))
 }
 

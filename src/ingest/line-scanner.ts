@@ -79,6 +79,10 @@ export class LineScanner {
     const timeUs = this.#timeUs
     if (end < 0 || !sink.takes(timeUs, fixed.length)) return -1
     const { series, at } = heads
+    if (sink.checksValues) {
+      // What a product declares is judged, and explained, on the general way.
+      for (let i = 0; i < fixed.length; i++) if (sink.isDeclared(series[at + i])) return -1
+    }
     for (let i = 0; i < fixed.length; i++) {
       if (this.#textFrom[i] === 0) sink.point(series[at + i], timeUs, values[i])
       else sink.text(series[at + i], timeUs, this.#textOf(i))

@@ -163,6 +163,11 @@ export class PointSink {
     return this.#values !== undefined
   }
 
+  /** Whether a product says what values of the series must be: then not `point` or `text`. */
+  isDeclared(series: number): boolean {
+    return this.#values?.isDeclared(series) === true
+  }
+
   /** One point of a known series that has passed every check (`admits`, `takes`, finite). */
   point(series: number, timeUs: number, value: number): void {
     this.#builder.addNumber(series, timeUs, value)

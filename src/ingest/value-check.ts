@@ -47,6 +47,11 @@ export class ValueCheck {
     return this.#rules.ranges(series)
   }
 
+  /** Whether a product says what values of the series must be. */
+  isDeclared(series: number): boolean {
+    return this.#rules.ruleOf(series) !== undefined
+  }
+
   /** False: the value is to be refused (`refusal` says why). Hot: once a number or boolean. */
   takes(series: number, value: number, isBoolean: boolean): boolean {
     const verdict = this.#rules.check(series, value, isBoolean)

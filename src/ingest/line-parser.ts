@@ -4,6 +4,10 @@ const [TAB, LF, CR, SPACE, QUOTE, HASH, COMMA, EQUALS, BACKSLASH] = [
   9, 10, 13, 32, 34, 35, 44, 61, 92,
 ]
 
+/** Far beyond what anybody sends; without them one hostile line takes all time or memory. */
+const MAX_TAGS = 256
+const MAX_FIELDS = 10_000
+
 const NOTHING: Buffer = Buffer.alloc(0)
 
 export interface LineTag {
@@ -39,13 +43,15 @@ export interface Line {
   readonly timeTo: number
 }
 
-class Malformed extends Error {
+/** Thrown and caught here only, once a bad line: without the stack that an error takes time for. */
+class Malformed {
   readonly field: string
+  readonly detail: string
 
   constructor(field: string, detail: string) {
-    super(detail)
     // It may be of any length, and is sent back.
     this.field = field.length > 100 ? `${field.slice(0, 100)}…` : field
+    this.detail = detail
   }
 }
 
@@ -88,7 +94,7 @@ export class LineParser {
       return line
     } catch (error) {
       if (!(error instanceof Malformed)) throw error
-      this.problem = { field: error.field, detail: error.message }
+      this.problem = error
       this.end = this.#afterEnd(this.#endOfBad(at))
       return undefined
     }
@@ -126,6 +132,7 @@ export class LineParser {
       if (value === '') throw new Malformed(key, 'has no value')
       if (this.#bytes[this.#at] === EQUALS) throw new Malformed(key, 'has a = in its value')
       if (tags.some(tag => tag.key === key)) throw new Malformed(key, 'is there twice')
+      if (tags.length === MAX_TAGS) throw new Malformed('', `has more than ${MAX_TAGS} tags`)
       tags.push({ key, value })
     }
     return tags
@@ -138,6 +145,9 @@ export class LineParser {
       const key = this.#name(true)
       if (key === '') throw new Malformed('', 'has a field without a name')
       if (!this.#take(EQUALS)) throw new Malformed(key, 'has no value')
+      if (fields.length === MAX_FIELDS) {
+        throw new Malformed('', `has more than ${MAX_FIELDS} fields`)
+      }
       const from = this.#at
       fields.push({ key, value: this.#value(key), from, to: this.#at })
     } while (this.#take(COMMA))

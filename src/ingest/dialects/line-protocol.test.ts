@@ -242,6 +242,11 @@ test('a malformed line says what is wrong with it', () => {
     ['m,host=a/b v=1', /^1 host: must not contain "\/"$/],
     ['m,host=h a\u0001=1', /^1 m.a\u0001: metric name must not contain control characters$/],
     [`m,host=h ${'k'.repeat(300)}=1`, /^1 m\.k+…: metric name must not be longer/],
+    [
+      `m,host=h${Array.from({ length: 256 }, (_, i) => `,t${i}=1`).join('')} v=1`,
+      /more than 256 tags$/,
+    ],
+    [`m,host=h ${'v=1,'.repeat(10_000)}v=1`, /^1 : has more than 10000 fields$/],
     [`m,host=h v="${'x'.repeat(5001)}"`, /^1 m.v: is longer than 5000 bytes/],
   ]
   for (const [line, pattern] of cases) assert.match(bad(line), pattern, line)

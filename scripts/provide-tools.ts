@@ -5,6 +5,7 @@ const TOOLS = [
   { program: 'mosquitto_pub', debian: ['mosquitto-clients'] },
   { program: 'mosquitto', debian: ['mosquitto'] },
   { program: 'openssl', debian: ['openssl'] },
+  { program: 'curl', debian: ['curl'] },
   { program: 'cc', debian: ['gcc', 'libc6-dev'] },
 ]
 

@@ -62,6 +62,23 @@ test('who resumes gets what came after the last event id, in order', () => {
   )
 })
 
+test('an event of a device goes to those who want that device, of its tenant', () => {
+  const live = new LiveHub({ replayBytes: 1000, maxSubscribers: 10 })
+  const of = (tenant: string, wants: (device: string, metric?: string) => boolean) => {
+    const reader = subscriber({ filter: { tenant, wants } })
+    live.subscribe(reader)
+    return reader
+  }
+  const pump = of('t', device => device === 'pump')
+  const fan = of('t', device => device === 'fan')
+  const speed = of('t', (_device, metric = 'speed') => metric === 'speed')
+  const stranger = of('other', () => true)
+  live.announce('status', 't', { device_id: 'pump' })
+  const heard = [pump, fan, speed, stranger].map(({ got }) => got)
+  const status = 'event: status\ndata: {"device_id":"pump"}\n\n'
+  assert.deepEqual(heard, [[status], [], [status], []])
+})
+
 test('a gap is announced when what was missed is not kept any more', () => {
   const live = hub(200)
   for (let offset = 0; offset < 9; offset++) live.publish(entry(offset))

@@ -6,8 +6,17 @@ import { EntryRing } from './entry-ring.ts'
 /** Which points a subscriber wants; absent means all. */
 export interface LiveFilter {
   readonly tenant: string
-  /** Asked once for each series of a batch, not for each point. */
-  readonly wants: (device: string, metric: string) => boolean
+  /**
+   * Asked once for each series of a batch, not for each point; without a metric for an event of the
+   * device itself.
+   */
+  readonly wants: (device: string, metric?: string) => boolean
+}
+
+/** What is announced of a device; every member is shown. */
+interface DeviceEvent {
+  readonly device_id: string
+  readonly [name: string]: unknown
 }
 
 export interface LiveSubscriber {
@@ -50,10 +59,11 @@ export class LiveHub {
   }
 
   /** Something other than points, such as a device's change of status; it cannot be resumed. */
-  announce(event: string, tenant: string, data: object): void {
+  announce(event: string, tenant: string, data: DeviceEvent): void {
     const text = `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
     for (const subscriber of this.#subscribers) {
-      if (subscriber.filter.tenant === tenant) this.#send(subscriber, text)
+      const { filter } = subscriber
+      if (filter.tenant === tenant && filter.wants(data.device_id)) this.#send(subscriber, text)
     }
   }
 

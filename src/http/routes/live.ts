@@ -46,8 +46,9 @@ export function liveRoutes(app: HttpApp, services: HttpServices): void {
     const { device_id, metric, site, product } = query
     const devices = device_id === undefined ? undefined : new Set(device_id)
     const metrics = metric === undefined ? undefined : new Set(metric)
-    const wants = (device: string, name: string): boolean => {
-      if (devices?.has(device) === false || metrics?.has(name) === false) return false
+    const wants = (device: string, name?: string): boolean => {
+      if (devices?.has(device) === false) return false
+      if (name !== undefined && metrics?.has(name) === false) return false
       if (site === undefined && product === undefined) return true
       const view = registry.get(tenant, device)
       return (

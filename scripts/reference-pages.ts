@@ -76,9 +76,11 @@ function kindOf(node: SchemaNode): string {
   if (node.format === 'address') return 'HOST:PORT'
   if (node.type === 'boolean') return '`true`, `false`'
   if (node.type === 'array') return 'list'
-  if (node.type !== 'integer') return 'text'
-  const { minimum = 0, unit } = node
-  if (unit === undefined) return `whole number, at least ${minimum}`
+  if (node.type !== 'integer' && node.type !== 'number') return 'text'
+  const { minimum = 0, maximum, unit } = node
+  const most = maximum === undefined ? '' : `, at most ${maximum}`
+  if (node.type === 'number') return `number, at least ${minimum}${most}`
+  if (unit === undefined) return `whole number, at least ${minimum}${most}`
   const kind = unit === 'bytes' ? 'size' : 'duration'
   return `${kind}, at least ${minimum === 0 ? '0' : formatQuantity(minimum, unit)}`
 }

@@ -3,7 +3,7 @@ import type { Unit } from './units.ts'
 
 /** What of JSON Schema the configuration uses; the typed schema is read as this. */
 export interface SchemaNode {
-  readonly type?: 'object' | 'array' | 'string' | 'integer' | 'boolean'
+  readonly type?: 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean'
   readonly properties?: Readonly<Record<string, SchemaNode>>
   readonly required?: readonly string[] | undefined
   readonly items?: SchemaNode

@@ -48,5 +48,13 @@ export function ruleProblems(config: Config, sources: ReadonlyMap<string, string
       'A gzip body may be at least as large unpacked as it is packed.',
     )
   }
+  const { analytics } = config
+  if (analytics.warmup > analytics.window) {
+    report(
+      'analytics.warmup',
+      `is above analytics.window (${analytics.window})`,
+      'A window holds no more values than its size.',
+    )
+  }
   return problems
 }

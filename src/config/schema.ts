@@ -27,11 +27,25 @@ const bytes = (value: number, description: string, minimum = 1024) =>
   Type.Integer({ default: value, minimum, unit: 'bytes', description })
 const duration = (value: number, description: string, minimum = 1) =>
   Type.Integer({ default: value, minimum, unit: 'ms', description })
+const number = (value: number, description: string, minimum = 0) =>
+  Type.Number({ default: value, minimum, description })
+const bounded = <T>(minimum: number, maximum: number, { value, description }: Bounded<T>) =>
+  Type.Integer({ default: value, minimum, maximum, description })
 const address = (value: string, description: string) =>
   Type.String({ default: value, format: 'address', description })
 
 const texts = (values: string[], description: string) =>
   Type.Array(Type.String({ minLength: 1 }), { default: values, description })
+interface Bounded<T> {
+  readonly value: T
+  readonly description: string
+}
+
+/** The same option for one of several: without a default, because it falls back to that of all. */
+function ownOf<T extends ReturnType<typeof number> | ReturnType<typeof count>>(option: T) {
+  const { default: _, ...rest } = option as T & { default: number }
+  return Type.Optional(rest as unknown as T)
+}
 
 const topic = section('A topic whose messages are points.', {
   template: Type.String({
@@ -46,6 +60,45 @@ const topic = section('A topic whose messages are points.', {
         'Where the value is in a JSON payload, as names joined by dots (`reading.value`). Absent: the whole payload.',
     }),
   ),
+})
+
+const WINDOW_MOST = 1024
+const rolling = {
+  window: bounded(2, WINDOW_MOST, {
+    value: 60,
+    description: 'Values of a series that its rolling average is made of; 8 bytes each.',
+  }),
+  warmup: bounded(2, WINDOW_MOST, {
+    value: 30,
+    description: 'Values that a series must have had before one is judged.',
+  }),
+  zScore: number(5, 'Standard deviations from the rolling average that are an anomaly.', 1),
+  deviationPct: number(
+    0,
+    'Percent of the rolling average by which a value is an anomaly in any case; 0: none is.',
+  ),
+  minDeviationPct: number(
+    1,
+    'Percent of the rolling average that are no anomaly, however quiet the series is.',
+  ),
+  maxPerWindow: count(
+    5,
+    'Anomalies told of a series while its window fills once; further ones are counted only.',
+  ),
+}
+
+const metricRule = section('How the values of some metrics are judged.', {
+  match: Type.String({
+    minLength: 1,
+    description: 'The name of the metric; `*` stands for any characters.',
+  }),
+  watch: Type.Optional(Type.Boolean({ description: 'False: these metrics are not watched.' })),
+  window: ownOf(rolling.window),
+  warmup: ownOf(rolling.warmup),
+  zScore: ownOf(rolling.zScore),
+  deviationPct: ownOf(rolling.deviationPct),
+  minDeviationPct: ownOf(rolling.minDeviationPct),
+  maxPerWindow: ownOf(rolling.maxPerWindow),
 })
 
 export const configSchema = section('The configuration of a Weir node.', {
@@ -176,6 +229,27 @@ export const configSchema = section('The configuration of a Weir node.', {
   live: section('The live stream.', {
     replayBytes: bytes(16 * MB, 'Memory of recent points, for clients that reconnect.'),
     maxSubscribers: count(1000, 'Open live streams.'),
+  }),
+  analytics: section('What watches every series for unusual values.', {
+    enabled: flag(true, 'Whether points are watched.'),
+    ...rolling,
+    metrics: Type.Array(metricRule, {
+      default: [],
+      description: 'Settings of their own for some metrics; the first that matches counts.',
+    }),
+    maxSeries: bounded(1, 2 ** 20, {
+      value: 100_000,
+      description:
+        'Series that are watched at once; beyond it the one seen longest ago begins anew later.',
+    }),
+    maxPerSecond: count(1000, 'Anomalies kept in one second; further ones are counted only.'),
+    maxAnomalies: count(100_000, 'Anomalies kept of a tenant; the oldest go first.'),
+    retentionMs: duration(90 * DAY, 'How long an anomaly is kept, by the time of its point.'),
+    snapshotIntervalMs: duration(
+      30 * SECOND,
+      'How often the state is written, from which a restart goes on; the log is kept until then.',
+      100,
+    ),
   }),
   logging: section('Log lines, on standard error.', {
     level: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {

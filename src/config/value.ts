@@ -30,6 +30,8 @@ export function checkValue(node: SchemaNode, given: Given): Checked {
       return checkBoolean(given)
     case 'integer':
       return checkInteger(node, given)
+    case 'number':
+      return checkNumber(node, given)
     case 'array':
       return checkArray(node, given)
     case 'object':
@@ -61,7 +63,7 @@ function checkBoolean(given: Given): Checked {
 }
 
 function checkInteger(node: SchemaNode, given: Given): Checked {
-  const { unit, minimum = 0, maximum = Infinity } = node
+  const { unit } = node
   let { value } = given
   if (typeof value === 'string' && unit !== undefined) value = parseQuantity(value, unit)
   else if (typeof value === 'string' && given.isText && /^[\d_]+$/.test(value)) {
@@ -71,10 +73,23 @@ function checkInteger(node: SchemaNode, given: Given): Checked {
     const wanted = unit === undefined ? 'a whole number' : UNIT_EXAMPLES[unit]
     return problem(given, `${shown(given.value)} is not ${wanted}`)
   }
-  if ((value as number) < minimum) {
+  return checkBounds(node, given, value as number)
+}
+
+function checkNumber(node: SchemaNode, given: Given): Checked {
+  const { value } = given
+  const isNumeral = given.isText && /^-?\d+(\.\d+)?$/.test(String(value))
+  const number = isNumeral ? Number(value) : value
+  if (typeof number === 'number' && Number.isFinite(number)) return checkBounds(node, given, number)
+  return problem(given, `${shown(value)} is not a number`)
+}
+
+function checkBounds(node: SchemaNode, given: Given, value: number): Checked {
+  const { minimum = 0, maximum = Infinity } = node
+  if (value < minimum) {
     return problem(given, `${shown(given.value)} is below the least, ${minimum}`)
   }
-  if ((value as number) > maximum) {
+  if (value > maximum) {
     return problem(given, `${shown(given.value)} is above the most, ${maximum}`)
   }
   return { value }

@@ -38,6 +38,28 @@ const STEPS: readonly string[] = [
      removed_at_ms REAL NOT NULL,
      PRIMARY KEY (tenant, id)
    ) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE anomaly (
+     tenant TEXT NOT NULL,
+     device TEXT NOT NULL,
+     metric TEXT NOT NULL,
+     time_us INTEGER NOT NULL,
+     detector TEXT NOT NULL,
+     severity TEXT NOT NULL,
+     value REAL NOT NULL,
+     average REAL NOT NULL,
+     deviation_pct REAL,
+     score REAL NOT NULL,
+     PRIMARY KEY (tenant, device, metric, time_us, detector)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX anomaly_by_time ON anomaly (tenant, time_us);
+   CREATE INDEX anomaly_by_device ON anomaly (tenant, device, time_us);
+   CREATE TABLE metric_unit (
+     tenant TEXT NOT NULL,
+     device TEXT NOT NULL,
+     metric TEXT NOT NULL,
+     unit TEXT NOT NULL,
+     PRIMARY KEY (tenant, device, metric)
+   ) STRICT, WITHOUT ROWID;`,
 ]
 
 /** What this Weir reads and writes. */

@@ -19,6 +19,7 @@ import { encodeProblem, HttpProblem, PROBLEM_TYPE } from './problem.ts'
 import { queryValidator } from './query-params.ts'
 import { givenRequestId, requestProblem } from './request-problem.ts'
 import { allowedMethods } from './route-match.ts'
+import { anomalyRoutes } from './routes/anomalies.ts'
 import { deviceRoutes } from './routes/devices.ts'
 import { fleetRoutes } from './routes/fleet.ts'
 import { influxRoutes } from './routes/influx.ts'
@@ -113,6 +114,7 @@ export function createHttpHost(services: HttpServices): HttpApp {
   productRoutes(app, services)
   latestRoutes(app, services)
   queryRoutes(app, services)
+  anomalyRoutes(app, services)
   liveRoutes(app, services)
   influxRoutes(app, services)
   thingsboardRoutes(app, services)

@@ -6,6 +6,7 @@ import type { decodeThingsboard } from '../ingest/dialects/thingsboard.ts'
 import type { IngestGate } from '../ingest/gate.ts'
 import type { Attributes } from '../model/device.ts'
 import type { DeviceEntry, SeriesTable } from '../model/series-table.ts'
+import type { Anomalies } from '../ports/anomalies.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { RawRead, SeriesPoints, StoreStats } from '../ports/store.ts'
 import type { LiveHub } from '../live/live-hub.ts'
@@ -59,6 +60,11 @@ export interface HttpServices {
   readonly queries: QueryService
   readonly intervalUs: typeof intervalUs
   readonly decodeCursor: typeof decodeCursor
+  /**
+   * What the detectors found. Reads know of every point that was acknowledged before; they may
+   * fail with `retryable` while anomalies cannot be saved.
+   */
+  readonly anomalies: Pick<Anomalies, 'find' | 'countByDevice'>
   readonly live: Pick<LiveHub, 'subscribe'>
   readonly ledger: () => Promise<LedgerReport>
   /** Called for each `/ready`: cheap, and never throws. */

@@ -19,6 +19,12 @@ interface DeviceEvent {
   readonly [name: string]: unknown
 }
 
+export interface LiveSeries {
+  readonly tenant: string
+  readonly device: string
+  readonly metric: string
+}
+
 export interface LiveSubscriber {
   readonly filter: LiveFilter
   /** Takes server-sent events as text. False: it cannot keep up, and is dropped (it may resume). */
@@ -64,6 +70,16 @@ export class LiveHub {
     for (const subscriber of this.#subscribers) {
       const { filter } = subscriber
       if (filter.tenant === tenant && filter.wants(data.device_id)) this.#send(subscriber, text)
+    }
+  }
+
+  /** As `announce`, for those who want points of this series. */
+  announceOf(event: string, series: LiveSeries, data: object): void {
+    const text = `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
+    for (const subscriber of this.#subscribers) {
+      const { tenant, wants } = subscriber.filter
+      if (tenant !== series.tenant || !wants(series.device, series.metric)) continue
+      this.#send(subscriber, text)
     }
   }
 

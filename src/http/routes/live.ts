@@ -14,6 +14,7 @@ const schema = {
   summary: 'Live stream of new points',
   description:
     'Server-sent events: `points` with {points: [{device_id, metric, timestamp, value}]}, ' +
+    '`anomaly` with a point that a detector found unusual (as in /api/v1/analytics/anomalies), ' +
     '`status` with a change of a device between online and offline, `violation` with what a device ' +
     'sent in the last second that is not as its product declares (flagged, refused, and the last ' +
     'one: metric, value, timestamp, reason), and `gap` where a resumed stream missed more than is ' +

@@ -114,6 +114,7 @@ function documentRoutes(
   const groups = [
     { name: 'telemetry', description: 'Points in and out' },
     { name: 'queries', description: 'History: raw points, buckets, charts' },
+    { name: 'analytics', description: 'What was unusual' },
     { name: 'devices', description: 'What is known of each device' },
     {
       name: 'products',

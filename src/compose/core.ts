@@ -9,6 +9,7 @@ import type { Logger } from '../observe/logger.ts'
 import { measuredLog } from '../observe/measured-log.ts'
 import { measuredStore } from '../observe/measured-store.ts'
 import { Metrics } from '../observe/metrics.ts'
+import type { Anomalies } from '../ports/anomalies.ts'
 import type { Cache } from '../ports/cache.ts'
 import type { Catalog } from '../ports/catalog.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -19,7 +20,8 @@ import { Writer } from '../process/writer.ts'
 import { CachedQueries } from '../query/cached-queries.ts'
 import { Queries } from '../query/queries.ts'
 import { Registry } from '../registry/registry.ts'
-import { caches, catalogs, logs, stores } from './engines.ts'
+import { analyticsOf } from './analytics.ts'
+import { anomalyStores, caches, catalogs, logs, stores } from './engines.ts'
 import { watchReadiness } from './readiness.ts'
 
 export interface CoreOptions {
@@ -39,7 +41,7 @@ const REGISTRY_FLUSH_INTERVAL_MS = 1000
 export async function openCore(config: Config, options: CoreOptions) {
   const { logger, clock, onFailure } = options
   const metrics = new Metrics()
-  const { log, store, catalog, cache } = await openEngines(config, { clock, metrics })
+  const { log, store, catalog, cache, anomalies } = await openEngines(config, { clock, metrics })
   const table = new SeriesTable()
   const newestPointMs = (device: DeviceEntry): number | undefined => newestMs(latest.device(device))
   const registry = await openRegistry(config, { catalog, table, clock, logger, newestPointMs })
@@ -65,28 +67,33 @@ export async function openCore(config: Config, options: CoreOptions) {
     },
     onFresh: metrics.observeFresh,
   })
+  const analytics = analyticsOf(config, { log, table, clock, logger, live, anomalies })
   const readiness = watchReadiness({ log, store, clock })
   const close = async (): Promise<void> => {
     readiness.stop()
     await writer.close()
+    await analytics?.close()
     await store.close()
     await log.close()
     await registry.close()
     await catalog.close()
+    await anomalies.close()
     await cache.close()
   }
   const { queryTtlMs } = config.cache
   const asked = new Queries(store, registry.unitOf.bind(registry))
   const queries = new CachedQueries({ queries: asked, cache, ttlMs: queryTtlMs })
   try {
+    await analytics?.start()
     await writer.start()
+    await analytics?.catchUp()
   } catch (error) {
     await close()
     throw error
   }
   return {
     ...{ log, store, table, registry, latest, live, ledger, writer, queries, readiness },
-    ...{ metrics, clock, logger, close },
+    ...{ analytics, anomalies, cache, metrics, clock, logger, close },
   }
 }
 
@@ -95,6 +102,7 @@ interface Engines {
   readonly store: Store
   readonly catalog: Catalog
   readonly cache: Cache
+  readonly anomalies: Anomalies
 }
 
 async function openEngines(
@@ -108,9 +116,10 @@ async function openEngines(
     stores[config.store.engine](context),
     catalogs[config.catalog.engine](context),
     caches[config.cache.engine](context),
+    anomalyStores[config.catalog.engine](context),
   ] as const
   try {
-    const [log, store, catalog, cache] = await Promise.all(opening)
+    const [log, store, catalog, cache, anomalies] = await Promise.all(opening)
     return {
       log: measuredLog(log, metrics.observeAppend),
       store: measuredStore(store, {
@@ -119,6 +128,7 @@ async function openEngines(
       }),
       catalog,
       cache,
+      anomalies,
     }
   } catch (error) {
     const opened = await Promise.allSettled(opening)

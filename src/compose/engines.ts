@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Config } from '../config/schema.ts'
+import type { Anomalies } from '../ports/anomalies.ts'
 import type { Cache } from '../ports/cache.ts'
 import type { Catalog } from '../ports/catalog.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -38,6 +39,14 @@ export const stores: Engines<Store, Config['store']['engine']> = {
 export const catalogs: Engines<Catalog, Config['catalog']['engine']> = {
   sqlite: async ({ config: { data } }) =>
     (await import('../catalog/sqlite/sqlite-catalog.ts')).openSqliteCatalog({
+      path: join(data, 'catalog.sqlite'),
+    }),
+}
+
+/** In the catalog. */
+export const anomalyStores: Engines<Anomalies, Config['catalog']['engine']> = {
+  sqlite: async ({ config: { data } }) =>
+    (await import('../catalog/sqlite/sqlite-anomalies.ts')).openSqliteAnomalies({
       path: join(data, 'catalog.sqlite'),
     }),
 }

@@ -12,6 +12,7 @@ import { intervalUs } from '../query/interval.ts'
 import { attributeKeeper } from './attribute-keeper.ts'
 import type { Core } from './core.ts'
 import { tokenResolver } from './token-resolver.ts'
+import { settledAnomalies } from './analytics.ts'
 import { version } from './version.ts'
 
 /** What the HTTP house gets of a node. */
@@ -43,6 +44,7 @@ export function httpServices(config: Config, core: Core & { gate: IngestGate }):
     queries,
     intervalUs,
     decodeCursor,
+    anomalies: settledAnomalies(core),
     live,
     ledger: () =>
       reportLedger({

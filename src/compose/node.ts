@@ -7,6 +7,7 @@ import { openMqttDoor, type MqttDoor } from '../mqtt/door.ts'
 import type { Logger } from '../observe/logger.ts'
 import { systemClock, type Clock } from '../ports/clock.ts'
 import { WeirError } from '../ports/errors.ts'
+import { ANALYTICS_GROUP } from '../process/analytics.ts'
 import { WRITER_GROUP } from '../process/writer.ts'
 import { attributeKeeper } from './attribute-keeper.ts'
 import { openBridges, type Bridges } from './bridges.ts'
@@ -105,11 +106,16 @@ function addressOf(text: string): Address {
 }
 
 function attachMetrics(core: Core, mqtt: MqttDoor | undefined, bridges: Bridges): void {
-  const { metrics, ledger, writer, store, registry, queries } = core
+  const { metrics, ledger, writer, store, registry, queries, analytics } = core
   metrics.attach({
     doors: () => ledger.byDoor(),
     mqtt: () => mqtt?.stats() ?? { clients: 0, messages: new Map() },
-    lagPoints: () => new Map([[WRITER_GROUP, writer.pendingPoints]]),
+    lagPoints: () =>
+      new Map([
+        [WRITER_GROUP, writer.pendingPoints],
+        [ANALYTICS_GROUP, analytics?.pendingPoints ?? 0],
+      ]),
+    analytics: () => analytics?.counts(),
     cache: () => queries.counts(),
     devices: () => ({ ...registry.counts() }),
     violations: () => registry.violationTotals(),

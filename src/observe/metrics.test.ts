@@ -11,6 +11,10 @@ function attached(): Metrics {
     cache: () => ({ hits: 1, requests: 4 }),
     devices: () => ({ online: 5 }),
     violations: () => [{ outcome: 'flagged', reason: 'out_of_range', count: 6 }],
+    analytics: () => ({
+      found: new Map([['high', 6]]),
+      ...{ suppressed: 7, points: 20, late: 2, repeated: 3, series: 12, evicted: 1 },
+    }),
     store: () =>
       Promise.resolve({ stored: 30, duplicate: 1, unsettled: 0, diskBytes: 8, memoryBytes: 9 }),
     bridges: () => [],
@@ -30,6 +34,10 @@ test('counters are what the parts count, however often they are scraped', async 
     'telemetry_violations_total{outcome="flagged",reason="out_of_range"} 6',
     'log_lag_points{group="writer"} 11',
     'cache_requests_total 4',
+    'anomalies_total{severity="high"} 6',
+    'weir_anomalies_suppressed_total 7',
+    'weir_analytics_points_total{outcome="taken"} 15',
+    'weir_analytics_series 12',
     'cache_hits_total 1',
     'weir_store_points{state="stored"} 30',
   ]) {

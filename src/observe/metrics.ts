@@ -21,6 +21,8 @@ export interface MetricSources {
     readonly reason: string
     readonly count: number
   }[]
+  /** Undefined when the analytics are off. */
+  readonly analytics: () => AnalyticsFigures | undefined
   readonly store: () => Promise<{
     readonly stored: number
     readonly duplicate: number
@@ -29,6 +31,17 @@ export interface MetricSources {
     readonly memoryBytes: number
   }>
   readonly bridges: () => readonly BridgeFigures[]
+}
+
+interface AnalyticsFigures {
+  /** By severity. */
+  readonly found: ReadonlyMap<string, number>
+  readonly suppressed: number
+  readonly points: number
+  readonly late: number
+  readonly repeated: number
+  readonly series: number
+  readonly evicted: number
 }
 
 export interface AnsweredRequest {
@@ -140,9 +153,34 @@ export class Metrics {
     this.#counter(named('cache_hits_total', 'Look-ups that the cache answered'), counter => {
       counter.inc(sources.cache().hits)
     })
+    this.#attachAnalytics(sources)
     const labels = ['method', 'route', 'status']
     this.#counter(named('http_requests_total', 'HTTP requests by route', ...labels), counter => {
       for (const { labels, count } of this.#requestCells.values()) counter.inc(labels, count)
+    })
+  }
+
+  #attachAnalytics({ analytics }: MetricSources): void {
+    this.#counter(named('anomalies_total', 'Anomalies found by severity', 'severity'), counter => {
+      for (const [severity, count] of analytics()?.found ?? []) counter.inc({ severity }, count)
+    })
+    const suppressed = 'Anomalies beyond the bounds on how many are told'
+    this.#counter(named('weir_anomalies_suppressed_total', suppressed), counter => {
+      counter.inc(analytics()?.suppressed ?? 0)
+    })
+    const points = named('weir_analytics_points_total', 'Points looked at', 'outcome')
+    this.#counter(points, counter => {
+      const { points: all = 0, late = 0, repeated = 0 } = analytics() ?? {}
+      counter.inc({ outcome: 'taken' }, all - late - repeated)
+      counter.inc({ outcome: 'late' }, late)
+      counter.inc({ outcome: 'repeated' }, repeated)
+    })
+    this.#gauge(named('weir_analytics_series', 'Series that are watched'), gauge => {
+      gauge.set(analytics()?.series ?? 0)
+    })
+    const evicted = 'Series that gave up their place to newer ones'
+    this.#counter(named('weir_analytics_series_evicted_total', evicted), counter => {
+      counter.inc(analytics()?.evicted ?? 0)
     })
   }
 

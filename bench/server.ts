@@ -33,6 +33,7 @@ export interface BenchServer {
   readonly dataFolder: string
   readonly httpPort: number
   readonly mqttPort: number
+  readonly pid: number
   /** From starting the process until `/ready` answered 200. */
   readonly readyMs: number
   memory(): MemoryFigures
@@ -81,6 +82,7 @@ export async function startServer(dataFolder: string): Promise<BenchServer> {
   if (pid === undefined) throw new Error('the server has no process')
   return {
     ...{ dataFolder, httpPort, mqttPort, readyMs },
+    pid,
     memory: () => memoryOf(pid),
     cpuSeconds: () => cpuSecondsOf(pid),
     ledger: async () => (await get(`${base}/api/v1/ledger`)).json() as Promise<LedgerFigures>,

@@ -1,0 +1,87 @@
+/**
+ * What the analytics cost: the same load against nodes with and without them, by turns, in CPU
+ * seconds of the server for a million points (other work on the machine moves rates, hardly these).
+ *
+ *   node bench/analytics.bench.ts [ROUNDS [PART OF A NAME]...]
+ */
+import { mkdtempSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startLoad } from './load/load.ts'
+import type { Payload } from './load/spec.ts'
+import { startServer } from './server.ts'
+
+const HOUR_MS = 3_600_000
+const ROUNDS = Number(process.argv[2] ?? 3)
+const beginMs = Math.floor((Date.now() - 10 * HOUR_MS) / 1000) * 1000
+
+const payloads = (startMs: number): Readonly<Record<string, Payload>> => ({
+  'JSON batches': { kind: 'json', devices: 4000, messages: 250, startMs },
+  'columnar JSON': { kind: 'columnar', devices: 4000, rows: 1000, startMs },
+  'binary frame': { kind: 'frames', devices: 4000, group: 250, rows: 10, startMs },
+})
+
+interface Cost {
+  /** CPU seconds a million points, of the process and of its main thread. */
+  readonly all: number
+  readonly main: number
+  readonly rate: number
+}
+
+async function measure(name: string, enabled: boolean): Promise<Cost> {
+  const root = mkdtempSync(join(tmpdir(), 'weir-bench-'))
+  const folder = join(root, 'data')
+  mkdirSync(folder)
+  process.env['WEIR_ANALYTICS_ENABLED'] = String(enabled)
+  const server = await startServer(folder)
+  try {
+    const http = { protocol: 'http', port: server.httpPort, connections: 8 } as const
+    const warming = { ...http, payload: payloads(beginMs)[name] }
+    // Later times than the warm-up's, or the detectors would pass them over as late.
+    const spec = { ...http, payload: payloads(beginMs + 5 * HOUR_MS)[name] }
+    const warm = { warmupMs: 1000, windowMs: 3000, windows: 1 }
+    await startLoad({ ...warming, ...warm }, () => {}).done
+    const before = { all: server.cpuSeconds(), main: mainSeconds(server.pid) }
+    const points = (await server.ledger()).received
+    const times = { warmupMs: 0, windowMs: 4000, windows: 1 }
+    const totals = await startLoad({ ...spec, ...times }, () => {}).done
+    const millions = ((await server.ledger()).received - points) / 1e6
+    return {
+      all: (server.cpuSeconds() - before.all) / millions,
+      main: (mainSeconds(server.pid) - before.main) / millions,
+      rate: totals.overall.points / totals.overall.seconds,
+    }
+  } finally {
+    await server.stop()
+    rmSync(root, { recursive: true, force: true })
+  }
+}
+
+/** CPU seconds of the thread that has the doors (Linux). */
+function mainSeconds(pid: number): number {
+  const [first] = readdirSync(`/proc/${pid}/task`).sort((a, b) => Number(a) - Number(b))
+  const stat = readFileSync(`/proc/${pid}/task/${first}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / 100
+}
+
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[values.length >> 1]
+
+const wanted = process.argv.slice(3)
+for (const name of Object.keys(payloads(beginMs))) {
+  if (wanted.length > 0 && !wanted.some(part => name.includes(part))) continue
+  const off: Cost[] = []
+  const on: Cost[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    off.push(await measure(name, false))
+    on.push(await measure(name, true))
+  }
+  const line = (what: 'all' | 'main'): string => {
+    const [without, with_] = [off, on].map(costs => median(costs.map(cost => cost[what])))
+    const percent = (with_ / without - 1) * 100
+    return `${without.toFixed(3)} s without, ${with_.toFixed(3)} s with: ${percent.toFixed(1)} %`
+  }
+  console.log(`${name}, CPU a million points: ${line('all')}`)
+  console.log(`${name}, on the main thread:   ${line('main')}`)
+}

@@ -68,6 +68,11 @@ export class LatestTable {
     return this.#newest.get(tenant)?.device
   }
 
+  /** The time of the series' newest point, -1 when there is none. */
+  timeOf(series: number): number {
+    return series < this.#times.length ? this.#times[series] : -1
+  }
+
   point(series: number): LatestPoint | undefined {
     if (!(this.#times[series] >= 0)) return undefined
     const value = this.#values[series]

@@ -25,6 +25,17 @@ const SETTINGS = 11
  */
 const CANCELLED = 1e-3
 
+/** Settings as the loop over the points takes them. */
+interface Limits {
+  readonly window: number
+  /** What one value of a full window counts. */
+  readonly share: number
+  readonly warmup: number
+  readonly zSquared: number
+  /** As a factor of the average, Infinity for none. */
+  readonly deviation: number
+}
+
 /** How many times its threshold a value has to reach for `medium`, `high` and `critical`. */
 const STEPS = [1.5, 2, 3]
 
@@ -47,13 +58,7 @@ export class RollingDeviation implements Detector {
   readonly signature: string
   readonly #settings: SettingsByMetric
   readonly #stride: number
-  readonly #windows: Int32Array
-  readonly #warmups: Int32Array
-  /** What one value of a full window counts. */
-  readonly #shares: Float64Array
-  readonly #zSquared: Float64Array
-  /** As a factor of the average, Infinity for none. */
-  readonly #deviations: Float64Array
+  readonly #limits: readonly Limits[]
   #rows = new Float64Array(0)
   /** The same memory. */
   #whole = new Int32Array(0)
@@ -66,13 +71,10 @@ export class RollingDeviation implements Detector {
     const longest = Math.max(...all.map(({ window }) => window))
     // Whole cache lines.
     this.#stride = WINDOW + 8 * Math.ceil(longest / 8)
-    this.#windows = Int32Array.from(all, ({ window }) => window)
-    this.#shares = Float64Array.from(all, ({ window }) => 1 / window)
-    this.#warmups = Int32Array.from(all, ({ warmup }) => Math.max(2, warmup))
-    this.#zSquared = Float64Array.from(all, ({ zScore }) => zScore * zScore)
-    this.#deviations = Float64Array.from(all, ({ deviationPct }) =>
-      deviationPct > 0 ? deviationPct / 100 : Infinity,
-    )
+    this.#limits = all.map(({ window, warmup, zScore, deviationPct }) => ({
+      ...{ window, share: 1 / window, warmup: Math.max(2, warmup), zSquared: zScore * zScore },
+      deviation: deviationPct > 0 ? deviationPct / 100 : Infinity,
+    }))
     this.signature = `1 ${JSON.stringify(options)}`
   }
 
@@ -106,9 +108,8 @@ export class RollingDeviation implements Detector {
     const rows = this.#rows
     const whole = this.#whole
     const stride = this.#stride
-    const warmups = this.#warmups
-    const zSquared = this.#zSquared
-    const deviations = this.#deviations
+    let known = 0
+    let { window, share, warmup, zSquared, deviation } = this.#limits[0]
     for (let k = 0; k < timestamps.length; k++) {
       const i = order === undefined ? k : order[k]
       const slot = slots[seriesIndex[i]]
@@ -116,25 +117,58 @@ export class RollingDeviation implements Detector {
       if (slot < 0 || value - value !== 0) continue
       const at = slot * stride
       const settings = whole[2 * at + SETTINGS]
-      if (settings < 0) continue
+      if (settings !== known) {
+        if (settings < 0) continue
+        ;({ window, share, warmup, zSquared, deviation } = this.#limits[settings])
+        known = settings
+      }
       const time = timestamps[i]
-      const last = rows[at + TIME]
-      if (time <= last && this.#isOld(at, time, value)) continue
+      if (time <= rows[at + TIME] && this.#isOld(at, time, value)) continue
       rows[at + TIME] = time
       const mean = rows[at + MEAN]
+      const squares = rows[at + M2]
       const count = whole[2 * at + COUNT]
       const off = value - mean
       // A first sieve without roots or divisions; `#judge` has the last word.
       if (
-        count >= warmups[settings] &&
-        (off * off * (count - 1) > zSquared[settings] * rows[at + M2] ||
-          Math.abs(off) >= deviations[settings] * Math.abs(mean)) &&
+        count >= warmup &&
+        (off * off * (count - 1) > zSquared * squares ||
+          Math.abs(off) >= deviation * Math.abs(mean)) &&
         this.#judge(at, value, findings)
       ) {
         findings.index[findings.count - 1] = i
       }
-      this.#push(at, value)
+      // Welford's update, here and not in a function: that would cost as much again.
+      const place = whole[2 * at + PLACE]
+      const cell = at + WINDOW + place
+      const old = rows[cell]
+      rows[cell] = value
+      let newMean: number
+      let newSquares: number
+      if (count < window) {
+        newMean = mean + off / (count + 1)
+        newSquares = squares + off * (value - newMean)
+        rows[at + REPLACED] = NaN
+        whole[2 * at + COUNT] = count + 1
+      } else {
+        // For a full window, of the difference that the exchange makes.
+        newMean = mean + (value - old) * share
+        newSquares = squares + (value - old) * (value - newMean + (old - mean))
+        rows[at + REPLACED] = old
+      }
+      rows[at + MEAN] = newMean
+      rows[at + M2] = newSquares
+      whole[2 * at + PLACE] = place + 1
+      if (place + 1 === window) this.#beginAnew(at)
+      else if (!(newSquares >= squares * CANCELLED && newSquares < Infinity)) this.#sumAnew(at)
     }
+  }
+
+  /** The window has been filled once more. */
+  #beginAnew(at: number): void {
+    this.#whole[2 * at + PLACE] = 0
+    this.#whole[2 * at + REPORTED] = 0
+    this.#sumAnew(at)
   }
 
   /** Of a value that is not newer than the newest: late, the same again, or put in its place. */
@@ -144,51 +178,19 @@ export class RollingDeviation implements Detector {
     return true
   }
 
-  /** Welford's update; for a full window, of the difference that the exchange makes. */
-  #push(at: number, value: number): void {
-    const rows = this.#rows
-    const whole = this.#whole
-    const window = this.#windows[whole[2 * at + SETTINGS]]
-    const count = whole[2 * at + COUNT]
-    const place = whole[2 * at + PLACE]
-    const cell = at + WINDOW + place
-    const mean = rows[at + MEAN]
-    const before = rows[at + M2]
-    let sum: number
-    let stale = false
-    if (count < window) {
-      const newMean = mean + (value - mean) / (count + 1)
-      sum = before + (value - mean) * (value - newMean)
-      rows[at + MEAN] = newMean
-      rows[at + REPLACED] = NaN
-      whole[2 * at + COUNT] = count + 1
-    } else {
-      const old = rows[cell]
-      const change = value - old
-      const newMean = mean + change * this.#shares[whole[2 * at + SETTINGS]]
-      sum = before + change * (value - newMean + (old - mean))
-      stale = sum < before * CANCELLED
-      rows[at + MEAN] = newMean
-      rows[at + REPLACED] = old
-    }
-    rows[cell] = value
-    rows[at + M2] = sum
-    if (place + 1 === window) {
-      whole[2 * at + PLACE] = 0
-      whole[2 * at + REPORTED] = 0
-      stale = true
-    } else whole[2 * at + PLACE] = place + 1
-    if (stale || !(sum < Infinity)) this.#sumAnew(at)
-  }
-
-  /** Mean and squares in two passes over the window; the mean as a sum of parts cannot overflow. */
+  /** Mean and squares in two passes over the window. */
   #sumAnew(at: number): void {
     const rows = this.#rows
     const count = this.#whole[2 * at + COUNT]
     const end = at + WINDOW + count
-    const share = 1 / count
     let mean = 0
-    for (let cell = at + WINDOW; cell < end; cell++) mean += rows[cell] * share
+    for (let cell = at + WINDOW; cell < end; cell++) mean += rows[cell]
+    mean /= count
+    if (mean - mean !== 0) {
+      // Too large to be added up: a sum of parts is not.
+      mean = 0
+      for (let cell = at + WINDOW; cell < end; cell++) mean += rows[cell] / count
+    }
     let sum = 0
     for (let cell = at + WINDOW; cell < end; cell++) sum += (rows[cell] - mean) ** 2
     rows[at + MEAN] = mean
@@ -199,7 +201,7 @@ export class RollingDeviation implements Detector {
   #takeBack(at: number, value: number): boolean {
     const rows = this.#rows
     const whole = this.#whole
-    const window = this.#windows[whole[2 * at + SETTINGS]]
+    const { window } = this.#limits[whole[2 * at + SETTINGS]]
     const place = (whole[2 * at + PLACE] + window - 1) % window
     const cell = at + WINDOW + place
     if (rows[cell] === value) {
@@ -230,7 +232,7 @@ export class RollingDeviation implements Detector {
     const score = scale > 0 && scale < Infinity ? off / scale : 0
     const byScore = Math.abs(score) / zScore
     const byPercent =
-      size > 0 ? Math.abs(off) / size / this.#deviations[whole[2 * at + SETTINGS]] : 0
+      size > 0 ? Math.abs(off) / size / this.#limits[whole[2 * at + SETTINGS]].deviation : 0
     const ratio = Math.max(byScore, byPercent)
     if (ratio < 1 || this.#isSwitch(at, value)) return false
     if (whole[2 * at + REPORTED] >= maxPerWindow) {

@@ -1,13 +1,7 @@
-import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite'
-import { setImmediate as turn } from 'node:timers/promises'
 import type { Anomaly, Severity } from '../../model/anomaly.ts'
 import type { Anomalies, AnomalyQuery, AnomalyRetention } from '../../ports/anomalies.ts'
-import { WeirError } from '../../ports/errors.ts'
-import { openDatabase, transaction } from './database.ts'
-import { isSqliteError, sqliteError } from './sqlite-error.ts'
+import { Connection, type Row } from './connection.ts'
 
-/** node:sqlite works on the doors' thread: about 2 ms a transaction, with a turn between. */
-const ROWS_A_TRANSACTION = 250
 const ROWS_A_TRIM = 500
 
 /**
@@ -15,31 +9,23 @@ const ROWS_A_TRIM = 500
  * @throws WeirError as `openSqliteCatalog`.
  */
 export async function openSqliteAnomalies({ path }: { readonly path: string }): Promise<Anomalies> {
-  return new SqliteAnomalies(await openDatabase(path))
+  return new SqliteAnomalies(await Connection.open(path, 'anomalies'))
 }
 
-/** Over a connection of its own, so that nothing it does waits within another's transaction. */
 class SqliteAnomalies implements Anomalies {
-  readonly #db: DatabaseSync
-  readonly #statements = new Map<string, StatementSync>()
-  readonly #running = new Set<Promise<unknown>>()
-  #closed: WeirError | undefined
+  readonly #connection: Connection
 
-  constructor(db: DatabaseSync) {
-    this.#db = db
+  constructor(connection: Connection) {
+    this.#connection = connection
   }
 
   save(anomalies: readonly Anomaly[]): Promise<void> {
-    const call = this.#save(anomalies)
-    this.#running.add(call)
-    const forget = (): void => void this.#running.delete(call)
-    call.then(forget, forget)
-    return call
+    return this.#connection.save(SAVE, anomalies.map(parametersOf))
   }
 
   /** A checkpoint writes the log of transactions to the disk first, whoever reads meanwhile. */
   async sync(): Promise<void> {
-    this.#attempt('sync anomalies', () => this.#db.exec('PRAGMA wal_checkpoint(PASSIVE)'))
+    this.#connection.exec('PRAGMA wal_checkpoint(PASSIVE)')
   }
 
   async find(query: AnomalyQuery): Promise<Anomaly[]> {
@@ -58,79 +44,34 @@ class SqliteAnomalies implements Anomalies {
     }
     const order = 'time_us DESC, device DESC, metric DESC, detector DESC'
     const sql = `SELECT * FROM anomaly WHERE ${where} ORDER BY ${order} LIMIT ?`
-    return this.#attempt('read anomalies', () =>
-      this.#statement(sql).all(...parameters, limit),
-    ).map(anomalyOf)
+    return this.#connection.all(sql, ...parameters, limit).map(anomalyOf)
   }
 
   async countByDevice(
     tenant: string,
     devices?: readonly string[],
   ): Promise<ReadonlyMap<string, number>> {
-    const rows = this.#attempt('count anomalies', () =>
+    const rows =
       devices === undefined
-        ? this.#statement(COUNT).all(tenant)
-        : this.#statement(COUNT_SOME).all(tenant, JSON.stringify(devices)),
-    )
+        ? this.#connection.all(COUNT, tenant)
+        : this.#connection.all(COUNT_SOME, tenant, JSON.stringify(devices))
     return new Map(rows.map(row => [row.device as string, row.count as number]))
   }
 
   async trim({ beforeUs, maxPerTenant }: AnomalyRetention): Promise<number> {
-    return this.#attempt('trim anomalies', () => {
-      let removed = 0
-      for (const { tenant, count } of this.#statement(TENANTS).all()) {
-        const old = this.#statement(TRIM_OLD).run(tenant, beforeUs, tenant, beforeUs, ROWS_A_TRIM)
-        const excess = Math.min(ROWS_A_TRIM, Number(count) - Number(old.changes) - maxPerTenant)
-        removed += Number(old.changes)
-        if (excess <= 0) continue
-        removed += Number(this.#statement(TRIM_EXCESS).run(tenant, tenant, excess).changes)
-      }
-      return removed
-    })
-  }
-
-  async close(): Promise<void> {
-    await Promise.allSettled(this.#running)
-    this.#closed ??= new WeirError('closed', 'the anomalies are closed')
-    if (this.#db.isOpen) this.#db.close()
-  }
-
-  async #save(anomalies: readonly Anomaly[]): Promise<void> {
-    for (let at = 0; at < anomalies.length; at += ROWS_A_TRANSACTION) {
-      if (at > 0) await turn()
-      this.#attempt('save anomalies', () =>
-        transaction(this.#db, false, () => {
-          const save = this.#statement(SAVE)
-          for (const anomaly of anomalies.slice(at, at + ROWS_A_TRANSACTION)) {
-            save.run(...parametersOf(anomaly))
-          }
-        }),
-      )
+    let removed = 0
+    for (const { tenant, count } of this.#connection.all(TENANTS)) {
+      const name = tenant as string
+      const old = this.#connection.run(TRIM_OLD, name, beforeUs, name, beforeUs, ROWS_A_TRIM)
+      const excess = Math.min(ROWS_A_TRIM, Number(count) - old - maxPerTenant)
+      removed += old
+      if (excess > 0) removed += this.#connection.run(TRIM_EXCESS, name, name, excess)
     }
-    // For the caller the connection's state counts, also when there was nothing to save.
-    if (this.#closed !== undefined) throw this.#closed
+    return removed
   }
 
-  #attempt<T>(doing: string, work: () => T): T {
-    if (this.#closed !== undefined) throw this.#closed
-    try {
-      return work()
-    } catch (cause) {
-      if (!isSqliteError(cause)) throw cause
-      const error = sqliteError(cause, doing)
-      // A failed fsync may have dropped what it did not write: nothing here can be trusted again.
-      if (error.kind === 'closed') this.#closed = error
-      throw error
-    }
-  }
-
-  #statement(sql: string): StatementSync {
-    let prepared = this.#statements.get(sql)
-    if (prepared === undefined) {
-      prepared = this.#db.prepare(sql)
-      this.#statements.set(sql, prepared)
-    }
-    return prepared
+  close(): Promise<void> {
+    return this.#connection.close()
   }
 }
 
@@ -156,7 +97,7 @@ function parametersOf(anomaly: Anomaly): (string | number | null)[] {
   ]
 }
 
-function anomalyOf(row: Record<string, SQLOutputValue>): Anomaly {
+function anomalyOf(row: Row): Anomaly {
   return {
     tenant: row.tenant as string,
     device: row.device as string,

@@ -70,6 +70,7 @@ function gateIngest(): (messages: readonly TelemetryMessage[]) => Promise<MqttIn
     gate,
     tenant: 'default',
     onSite: () => {},
+    onUnit: () => {},
     resolveToken: () => undefined,
     setAttributes: async () => {},
   })

@@ -27,6 +27,12 @@ import { latestRoutes } from './routes/latest.ts'
 import { liveRoutes } from './routes/live.ts'
 import { productRoutes } from './routes/products.ts'
 import { queryRoutes } from './routes/query.ts'
+import { sensorRecordRoutes } from './routes/sensor-records.ts'
+import { streamingAnalyticsRoutes } from './routes/streaming-analytics.ts'
+import { streamingDeviceRoutes } from './routes/streaming-devices.ts'
+import { streamingIngestRoutes } from './routes/streaming-ingest.ts'
+import { streamingReadingRoutes } from './routes/streaming-readings.ts'
+import { streamingSystemRoutes } from './routes/streaming-system.ts'
 import { systemRoutes } from './routes/system.ts'
 import { telemetryRoutes } from './routes/telemetry.ts'
 import { thingsboardRoutes } from './routes/thingsboard.ts'
@@ -118,11 +124,22 @@ export function createHttpHost(services: HttpServices): HttpApp {
   liveRoutes(app, services)
   influxRoutes(app, services)
   thingsboardRoutes(app, services)
+  streamingRoutes(app, services)
+  sensorRecordRoutes(app, services)
   systemRoutes(app, services, routes)
   // The access log is Fastify's: who wants to see every request gets them all from there.
   if (!debug) openLane(app, services, { nextId, keepAliveMs: KEEP_ALIVE_MS })
   closeIdleAtStop(app)
   return app
+}
+
+/** The streaming platform API, one file a resource. */
+function streamingRoutes(app: HttpApp, services: HttpServices): void {
+  streamingIngestRoutes(app, services)
+  streamingReadingRoutes(app, services)
+  streamingDeviceRoutes(app, services)
+  streamingAnalyticsRoutes(app, services)
+  streamingSystemRoutes(app, services)
 }
 
 /**

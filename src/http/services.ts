@@ -3,6 +3,8 @@ import type { LineProtocol } from '../ingest/dialects/line-protocol.ts'
 import type { decodeTelemetryBatch } from '../ingest/dialects/native-batch.ts'
 import type { decodeTelemetry, decodeTelemetryLines } from '../ingest/dialects/native.ts'
 import type { decodeThingsboard } from '../ingest/dialects/thingsboard.ts'
+import type { decodeSensorRecord } from '../ingest/dialects/sensor-record.ts'
+import type { decodeStreamingMessage } from '../ingest/dialects/streaming.ts'
 import type { IngestGate } from '../ingest/gate.ts'
 import type { Attributes } from '../model/device.ts'
 import type { DeviceEntry, SeriesTable } from '../model/series-table.ts'
@@ -16,7 +18,11 @@ import type { decodeCursor } from '../query/cursor.ts'
 import type { intervalUs } from '../query/interval.ts'
 import type { QueryService } from '../query/cached-queries.ts'
 import type { Products } from '../registry/products.ts'
+import type { ReadThrough } from '../query/read-through.ts'
+import type { Readings } from '../query/readings.ts'
+import type { Locations } from '../registry/locations.ts'
 import type { Registry } from '../registry/registry.ts'
+import type { Units } from '../registry/units.ts'
 
 /**
  * Everything that the composition hands to the HTTP house. Routes reach the stages and engines
@@ -38,6 +44,8 @@ export interface HttpServices {
     readonly decodeFleetRecord: typeof decodeFleetRecord
     readonly decodeLines: LineProtocol['decode']
     readonly decodeThingsboard: typeof decodeThingsboard
+    readonly decodeStreamingMessage: typeof decodeStreamingMessage
+    readonly decodeSensorRecord: typeof decodeSensorRecord
   }
   /** The device that a ThingsBoard token stands for; undefined when it stands for none. */
   readonly resolveToken: (
@@ -51,7 +59,7 @@ export interface HttpServices {
   >
   readonly products: Pick<Products, 'get' | 'list' | 'create' | 'update' | 'replace' | 'remove'>
   readonly table: Pick<SeriesTable, 'findDevice' | 'devicesOf'>
-  readonly latest: Pick<LatestTable, 'device' | 'point'>
+  readonly latest: Pick<LatestTable, 'device' | 'point' | 'timeOf'>
   /** The device of the tenant's newest point by device time; asked often, so it is kept, not sought. */
   readonly newestDevice: (tenant: string) => DeviceEntry | undefined
   /** `store.read`, for the dialects; errors are the store's. */
@@ -65,6 +73,11 @@ export interface HttpServices {
    * fail with `retryable` while anomalies cannot be saved.
    */
   readonly anomalies: Pick<Anomalies, 'find' | 'countByDevice'>
+  readonly readings: Pick<Readings, 'points' | 'newest' | 'latest' | 'stats' | 'count'>
+  /** Keeps an answer for 30 s. */
+  readonly readThrough: Pick<ReadThrough, 'get'>
+  readonly units: Pick<Units, 'get' | 'tell'>
+  readonly locations: Pick<Locations, 'get' | 'tell'>
   readonly live: Pick<LiveHub, 'subscribe'>
   readonly ledger: () => Promise<LedgerReport>
   /** Called for each `/ready`: cheap, and never throws. */

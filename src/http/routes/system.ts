@@ -124,6 +124,8 @@ function documentRoutes(
     { name: 'influxdb', description: 'Line protocol, as clients of InfluxDB 1 and 2 send it' },
     { name: 'thingsboard', description: 'The HTTP API of ThingsBoard devices' },
     { name: 'fleet benchmark', description: 'Flat records, as k6 scripts of fleets send them' },
+    { name: 'streaming platform', description: 'Messages in, readings with their analytics out' },
+    { name: 'sensor records', description: 'One value of one sensor, with its unit' },
   ]
   let document: string | undefined
   const openapi = {

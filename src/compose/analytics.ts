@@ -11,6 +11,7 @@ import type { Log } from '../ports/log.ts'
 import { Analytics } from '../process/analytics.ts'
 import { AnomalyJournal } from '../process/anomaly-journal.ts'
 import { RollingDeviation } from '../process/detectors/rolling-deviation.ts'
+import type { RollingOptions } from '../process/detectors/rolling-settings.ts'
 
 interface AnalyticsParts {
   readonly log: Log
@@ -32,17 +33,21 @@ export function analyticsOf(config: Config, parts: AnalyticsParts): Analytics | 
     maxPerTenant: maxAnomalies,
     onError: error => logger.warn({ err: error }, 'anomalies wait to be saved; it is tried again'),
   })
-  const { window, warmup, zScore, deviationPct, minDeviationPct, maxPerWindow, metrics } = settings
-  const rolling = { window, warmup, zScore, deviationPct, minDeviationPct, maxPerWindow, metrics }
   return new Analytics({
     ...rest,
     ...{ clock, journal, maxSeries, snapshotIntervalMs },
-    detectors: [new RollingDeviation(rolling)],
+    detectors: [new RollingDeviation(rollingOf(config))],
     statePath: join(config.data, 'analytics.state'),
     snapshotBytes: config.log.maxBytes / 16,
     onAnomaly: anomaly => live.announceOf('anomaly', anomaly, shown(anomaly)),
     onWarning: (error, message) => logger.warn({ err: error }, message),
   })
+}
+
+/** How series are judged. */
+export function rollingOf({ analytics }: Config): RollingOptions {
+  const { window, warmup, zScore, deviationPct, minDeviationPct, maxPerWindow, metrics } = analytics
+  return { window, warmup, zScore, deviationPct, minDeviationPct, maxPerWindow, metrics }
 }
 
 /** Reads that wait until the detectors have seen what was acknowledged before. */

@@ -15,13 +15,17 @@ import type { Catalog } from '../ports/catalog.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
+import type { UnitStore } from '../ports/units.ts'
 import { LatestTable, type LatestPoint } from '../process/latest.ts'
 import { Writer } from '../process/writer.ts'
 import { CachedQueries } from '../query/cached-queries.ts'
 import { Queries } from '../query/queries.ts'
+import { Locations } from '../registry/locations.ts'
 import { Registry } from '../registry/registry.ts'
+import { Units } from '../registry/units.ts'
 import { analyticsOf } from './analytics.ts'
-import { anomalyStores, caches, catalogs, logs, stores } from './engines.ts'
+import { anomalyStores, caches, catalogs, logs, stores, unitStores } from './engines.ts'
+import { readingsOf } from './readings.ts'
 import { watchReadiness } from './readiness.ts'
 
 export interface CoreOptions {
@@ -41,10 +45,19 @@ const REGISTRY_FLUSH_INTERVAL_MS = 1000
 export async function openCore(config: Config, options: CoreOptions) {
   const { logger, clock, onFailure } = options
   const metrics = new Metrics()
-  const { log, store, catalog, cache, anomalies } = await openEngines(config, { clock, metrics })
+  const engines = await openEngines(config, { clock, metrics })
+  const { log, store, catalog, cache, anomalies, unitStore } = engines
   const table = new SeriesTable()
+  const onError = (error: unknown): void => {
+    logger.warn({ err: error }, 'the catalog failed; it is tried again')
+  }
+  const units = await Units.open({ store: unitStore, clock, onError })
   const newestPointMs = (device: DeviceEntry): number | undefined => newestMs(latest.device(device))
-  const registry = await openRegistry(config, { catalog, table, clock, logger, newestPointMs })
+  const registry = await openRegistry(config, {
+    ...{ catalog, table, clock, newestPointMs, onError },
+    toldUnit: (device, metric) => units.of(device.tenant, device.name, metric),
+  })
+  const locations = new Locations({ registry, clock, onError })
   const latest: LatestTable = await restoreLatest(store, table, registry)
   const live = openLive(config, registry)
   const ledger = new Ledger(log.status().pointsAppended)
@@ -75,14 +88,18 @@ export async function openCore(config: Config, options: CoreOptions) {
     await analytics?.close()
     await store.close()
     await log.close()
+    await locations.close()
     await registry.close()
+    await units.close()
     await catalog.close()
     await anomalies.close()
+    await unitStore.close()
     await cache.close()
   }
   const { queryTtlMs } = config.cache
   const asked = new Queries(store, registry.unitOf.bind(registry))
   const queries = new CachedQueries({ queries: asked, cache, ttlMs: queryTtlMs })
+  const readings = readingsOf(config, { store, anomalies, analytics, cache, table, latest })
   try {
     await analytics?.start()
     await writer.start()
@@ -93,7 +110,8 @@ export async function openCore(config: Config, options: CoreOptions) {
   }
   return {
     ...{ log, store, table, registry, latest, live, ledger, writer, queries, readiness },
-    ...{ analytics, anomalies, cache, metrics, clock, logger, close },
+    ...{ analytics, anomalies, units, locations, ...readings },
+    ...{ metrics, clock, logger, close },
   }
 }
 
@@ -103,6 +121,7 @@ interface Engines {
   readonly catalog: Catalog
   readonly cache: Cache
   readonly anomalies: Anomalies
+  readonly unitStore: UnitStore
 }
 
 async function openEngines(
@@ -117,9 +136,10 @@ async function openEngines(
     catalogs[config.catalog.engine](context),
     caches[config.cache.engine](context),
     anomalyStores[config.catalog.engine](context),
+    unitStores[config.catalog.engine](context),
   ] as const
   try {
-    const [log, store, catalog, cache, anomalies] = await Promise.all(opening)
+    const [log, store, catalog, cache, anomalies, unitStore] = await Promise.all(opening)
     return {
       log: measuredLog(log, metrics.observeAppend),
       store: measuredStore(store, {
@@ -129,6 +149,7 @@ async function openEngines(
       catalog,
       cache,
       anomalies,
+      unitStore,
     }
   } catch (error) {
     const opened = await Promise.allSettled(opening)

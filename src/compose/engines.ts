@@ -6,6 +6,7 @@ import type { Catalog } from '../ports/catalog.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
+import type { UnitStore } from '../ports/units.ts'
 
 export interface EngineContext {
   readonly config: Config
@@ -47,6 +48,14 @@ export const catalogs: Engines<Catalog, Config['catalog']['engine']> = {
 export const anomalyStores: Engines<Anomalies, Config['catalog']['engine']> = {
   sqlite: async ({ config: { data } }) =>
     (await import('../catalog/sqlite/sqlite-anomalies.ts')).openSqliteAnomalies({
+      path: join(data, 'catalog.sqlite'),
+    }),
+}
+
+/** In the catalog. */
+export const unitStores: Engines<UnitStore, Config['catalog']['engine']> = {
+  sqlite: async ({ config: { data } }) =>
+    (await import('../catalog/sqlite/sqlite-units.ts')).openSqliteUnits({
       path: join(data, 'catalog.sqlite'),
     }),
 }

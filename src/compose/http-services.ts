@@ -5,6 +5,8 @@ import { LineProtocol } from '../ingest/dialects/line-protocol.ts'
 import { decodeTelemetryBatch } from '../ingest/dialects/native-batch.ts'
 import { decodeTelemetry, decodeTelemetryLines } from '../ingest/dialects/native.ts'
 import { decodeThingsboard } from '../ingest/dialects/thingsboard.ts'
+import { decodeSensorRecord } from '../ingest/dialects/sensor-record.ts'
+import { decodeStreamingMessage } from '../ingest/dialects/streaming.ts'
 import type { IngestGate } from '../ingest/gate.ts'
 import { reportLedger } from '../process/ledger-report.ts'
 import { decodeCursor } from '../query/cursor.ts'
@@ -20,6 +22,7 @@ export function httpServices(config: Config, core: Core & { gate: IngestGate }):
   const { gate, registry, table, latest, store, live, ledger, writer, metrics } = core
   const { clock, logger, queries, readiness } = core
   const lines = new LineProtocol({ table, ...config.influx })
+  const { readings, readThrough, units, locations } = core
   return {
     version,
     tenant: config.ingest.tenant,
@@ -31,6 +34,7 @@ export function httpServices(config: Config, core: Core & { gate: IngestGate }):
       ...{ decodeTelemetry, decodeTelemetryLines, decodeTelemetryBatch, decodeFleetRecord },
       decodeLines: lines.decode.bind(lines),
       decodeThingsboard,
+      ...{ decodeStreamingMessage, decodeSensorRecord },
     },
     registry,
     resolveToken: tokenResolver(config),
@@ -44,7 +48,7 @@ export function httpServices(config: Config, core: Core & { gate: IngestGate }):
     queries,
     intervalUs,
     decodeCursor,
-    anomalies: settledAnomalies(core),
+    ...{ anomalies: settledAnomalies(core), readings, readThrough, units, locations },
     live,
     ledger: () =>
       reportLedger({

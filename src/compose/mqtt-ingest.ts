@@ -1,5 +1,5 @@
 import { decodeBareValue, decodeTopicTelemetry } from '../ingest/dialects/fleet.ts'
-import { decodeSensorRecord } from '../ingest/dialects/sensor-record.ts'
+import { decodeSensorRecord, type SensorRecord } from '../ingest/dialects/sensor-record.ts'
 import { decodeThingsboard } from '../ingest/dialects/thingsboard.ts'
 import type { IngestGate } from '../ingest/gate.ts'
 import type { Door } from '../ingest/ledger.ts'
@@ -13,13 +13,21 @@ export interface MqttIngestOptions extends AttributeParts {
   readonly door?: Door
   /** A topic told the site of a device whose points are durable; called for each such message. */
   readonly onSite: (deviceId: string, site: string) => void
+  /** A record whose point is durable told a unit. */
+  readonly onUnit: (record: SensorRecord & { readonly unit: string }) => void
 }
 
 /** Brings the telemetry messages of a broker to the gate, all of one socket read at once. */
 export function mqttIngest(options: MqttIngestOptions): MqttOptions['ingest'] {
-  const { gate, tenant, door = 'mqtt', onSite } = options
+  const { gate, tenant, door = 'mqtt', onSite, onUnit } = options
   return async messages => {
-    const outcome = await gate.ingest(tenant, door, sink => decodeMessages(messages, sink, options))
+    const records: SensorRecord[] = []
+    const keep = (record: SensorRecord): void => void records.push(record)
+    const decoding = { ...options, keep }
+    const outcome = await gate.ingest(tenant, door, sink => {
+      decodeMessages(messages, sink, decoding)
+    })
+    for (const { unit, ...record } of records) if (unit !== undefined) onUnit({ ...record, unit })
     for (const { target } of messages) {
       if (target.site !== undefined) onSite(target.deviceId, target.site)
     }
@@ -30,16 +38,21 @@ export function mqttIngest(options: MqttIngestOptions): MqttOptions['ingest'] {
   }
 }
 
+interface Decoding extends MqttIngestOptions {
+  /** Takes a record that says its unit. */
+  readonly keep: (record: SensorRecord) => void
+}
+
 function decodeMessages(
   messages: readonly TelemetryMessage[],
   sink: PointSink,
-  options: MqttIngestOptions,
+  decoding: Decoding,
 ): void {
   for (let i = 0; i < messages.length; i++) {
     sink.item(i)
     sink.arrivalUs = messages[i].arrivalUs
     try {
-      decodeMessage(messages[i], sink, options)
+      decodeMessage(messages[i], sink, decoding)
     } catch (error) {
       // One message that is no JSON must not take the others of the read with it.
       if (!(error instanceof SyntaxError)) throw error
@@ -52,14 +65,16 @@ function decodeMessages(
 function decodeMessage(
   { target, payload, user }: TelemetryMessage,
   sink: PointSink,
-  { tenant, resolveToken }: MqttIngestOptions,
+  { tenant, resolveToken, keep }: Decoding,
 ): void {
   const { dialect, deviceId, metric, jsonPath } = target
   switch (dialect) {
     case 'record':
       return decodeTopicTelemetry(payload, deviceId, sink)
-    case 'sensor':
-      return decodeSensorRecord(payload, sink)
+    case 'sensor': {
+      const record = decodeSensorRecord(payload, sink)
+      return record?.unit === undefined ? undefined : keep(record)
+    }
     case 'value': {
       const place = { deviceId, metric }
       return decodeBareValue(payload, jsonPath === undefined ? place : { ...place, jsonPath }, sink)

@@ -95,6 +95,8 @@ function openBroker(config: Config, core: Core, gate: IngestGate): Promise<MqttD
       ...{ gate, tenant, onSite: siteKeeper(registry, tenant, logger) },
       resolveToken: tokenResolver(config),
       setAttributes: attributeKeeper(registry),
+      onUnit: ({ deviceId: device, metric, unit }) =>
+        core.units.tell({ tenant, device, metric, unit }),
     }),
   })
 }
@@ -116,10 +118,16 @@ function attachMetrics(core: Core, mqtt: MqttDoor | undefined, bridges: Bridges)
         [ANALYTICS_GROUP, analytics?.pendingPoints ?? 0],
       ]),
     analytics: () => analytics?.counts(),
-    cache: () => queries.counts(),
+    cache: () => sumCounts(queries.counts(), core.readThrough.counts()),
     devices: () => ({ ...registry.counts() }),
     violations: () => registry.violationTotals(),
     store: () => store.stats(),
     bridges: () => bridges.all.map(bridge => bridge.stats()),
   })
+}
+
+type CacheCounts = ReturnType<Core['queries']['counts']>
+
+function sumCounts(a: CacheCounts, b: CacheCounts): CacheCounts {
+  return { requests: a.requests + b.requests, hits: a.hits + b.hits }
 }

@@ -70,7 +70,7 @@ function gateIngest(): (messages: readonly TelemetryMessage[]) => Promise<MqttIn
     gate,
     tenant: 'default',
     onSite: () => {},
-    onUnit: () => {},
+    units: { tell: () => {} },
     resolveToken: () => undefined,
     setAttributes: async () => {},
   })

@@ -61,7 +61,7 @@ function openOne(bridge: BridgeConfig, { config, core, gate }: Parts): Bridge {
     maxPacketBytes: config.mqtt.maxPacketBytes,
     log,
     ingest: mqttIngest({
-      ...{ gate, tenant, door: 'bridge' },
+      ...{ gate, tenant, door: 'bridge', units: core.units },
       onSite: siteKeeper(registry, tenant, logger),
       // The outside broker does not say who sent a message.
       resolveToken: () => undefined,

@@ -55,7 +55,7 @@ export async function openCore(config: Config, options: CoreOptions) {
   const newestPointMs = (device: DeviceEntry): number | undefined => newestMs(latest.device(device))
   const registry = await openRegistry(config, {
     ...{ catalog, table, clock, newestPointMs, onError },
-    toldUnit: (device, metric) => units.of(device.tenant, device.name, metric),
+    toldUnit: (device, metric) => units.get(device.tenant, device.name, metric),
   })
   const locations = new Locations({ registry, clock, onError })
   const latest: LatestTable = await restoreLatest(store, table, registry)
@@ -162,19 +162,18 @@ interface RegistryParts {
   readonly catalog: Catalog
   readonly table: SeriesTable
   readonly clock: Clock
-  readonly logger: Logger
   readonly newestPointMs: (device: DeviceEntry) => number | undefined
+  readonly toldUnit: (device: DeviceEntry, metric: string) => string | undefined
+  readonly onError: (error: unknown) => void
 }
 
 function openRegistry(config: Config, parts: RegistryParts): Promise<Registry> {
-  const { logger, ...rest } = parts
   return Registry.open({
-    ...rest,
+    ...parts,
     ...config.devices,
     autoCreate: config.ingest.autoCreateDevices,
     flushIntervalMs: REGISTRY_FLUSH_INTERVAL_MS,
     maxDevices: config.ingest.maxDevices,
-    onError: error => logger.warn({ err: error }, 'the catalog failed; it is tried again'),
   })
 }
 

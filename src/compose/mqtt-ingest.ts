@@ -5,6 +5,7 @@ import type { IngestGate } from '../ingest/gate.ts'
 import type { Door } from '../ingest/ledger.ts'
 import type { PointSink } from '../ingest/point-sink.ts'
 import type { MqttOptions, TelemetryMessage } from '../mqtt/options.ts'
+import type { Units } from '../registry/units.ts'
 import { keepAttributes, tokenProblem, type AttributeParts } from './thingsboard-attributes.ts'
 
 export interface MqttIngestOptions extends AttributeParts {
@@ -13,13 +14,13 @@ export interface MqttIngestOptions extends AttributeParts {
   readonly door?: Door
   /** A topic told the site of a device whose points are durable; called for each such message. */
   readonly onSite: (deviceId: string, site: string) => void
-  /** A record whose point is durable told a unit. */
-  readonly onUnit: (record: SensorRecord & { readonly unit: string }) => void
+  /** Told the units of records whose points are durable. */
+  readonly units: Pick<Units, 'tell'>
 }
 
 /** Brings the telemetry messages of a broker to the gate, all of one socket read at once. */
 export function mqttIngest(options: MqttIngestOptions): MqttOptions['ingest'] {
-  const { gate, tenant, door = 'mqtt', onSite, onUnit } = options
+  const { gate, tenant, door = 'mqtt', onSite, units } = options
   return async messages => {
     const records: SensorRecord[] = []
     const keep = (record: SensorRecord): void => void records.push(record)
@@ -27,7 +28,9 @@ export function mqttIngest(options: MqttIngestOptions): MqttOptions['ingest'] {
     const outcome = await gate.ingest(tenant, door, sink => {
       decodeMessages(messages, sink, decoding)
     })
-    for (const { unit, ...record } of records) if (unit !== undefined) onUnit({ ...record, unit })
+    for (const { deviceId: device, metric, unit } of records) {
+      if (unit !== undefined) units.tell({ tenant, device, metric, unit })
+    }
     for (const { target } of messages) {
       if (target.site !== undefined) onSite(target.deviceId, target.site)
     }

@@ -92,11 +92,9 @@ function openBroker(config: Config, core: Core, gate: IngestGate): Promise<MqttD
     limits: { maxConnections, maxPacketBytes },
     log: logger.child({ part: 'mqtt' }),
     ingest: mqttIngest({
-      ...{ gate, tenant, onSite: siteKeeper(registry, tenant, logger) },
+      ...{ gate, tenant, units: core.units, onSite: siteKeeper(registry, tenant, logger) },
       resolveToken: tokenResolver(config),
       setAttributes: attributeKeeper(registry),
-      onUnit: ({ deviceId: device, metric, unit }) =>
-        core.units.tell({ tenant, device, metric, unit }),
     }),
   })
 }

@@ -52,32 +52,17 @@ export async function openCore(config: Config, options: CoreOptions) {
     logger.warn({ err: error }, 'the catalog failed; it is tried again')
   }
   const units = await Units.open({ store: unitStore, clock, onError })
-  const newestPointMs = (device: DeviceEntry): number | undefined => newestMs(latest.device(device))
   const registry = await openRegistry(config, {
-    ...{ catalog, table, clock, newestPointMs, onError },
+    ...{ catalog, table, clock, onError },
+    newestPointMs: device => newestMs(latest.device(device)),
     toldUnit: (device, metric) => units.get(device.tenant, device.name, metric),
   })
   const locations = new Locations({ registry, clock, onError })
   const latest: LatestTable = await restoreLatest(store, table, registry)
   const live = openLive(config, registry)
   const ledger = new Ledger(log.status().pointsAppended)
-  const writer: Writer = new Writer({
-    log,
-    store,
-    clock,
-    consumers: [
-      ({ batch }) => writer.isReplaying || ledger.handOver(pointCount(batch)),
-      entry => latest.update(entry.batch),
-      ({ batch }, arrivalMs) =>
-        writer.isReplaying ? registry.replay(batch, arrivalMs) : registry.see(batch, arrivalMs),
-      entry => live.publish(entry),
-    ],
-    maxPendingBytes: config.store.maxPendingBytes,
-    onFailure,
-    onDeadLetter: (entries, error) => {
-      const positions = entries.map(({ position }) => position)
-      logger.error({ err: error, positions }, 'entries of the log can never be stored')
-    },
+  const writer = openWriter(config, {
+    ...{ log, store, clock, logger, latest, registry, ledger, live, onFailure },
     onFresh: metrics.observeFresh,
   })
   const analytics = analyticsOf(config, { log, table, clock, logger, live, anomalies })
@@ -156,6 +141,37 @@ async function openEngines(
     for (const engine of opened) if (engine.status === 'fulfilled') await engine.value.close()
     throw error
   }
+}
+
+interface WriterParts extends CoreOptions {
+  readonly log: Log
+  readonly store: Store
+  readonly latest: LatestTable
+  readonly registry: Registry
+  readonly ledger: Ledger
+  readonly live: LiveHub
+  readonly onFresh: (seconds: number) => void
+}
+
+function openWriter(config: Config, parts: WriterParts): Writer {
+  const { log, store, clock, logger, latest, registry, ledger, live } = parts
+  const { onFailure, onFresh } = parts
+  const writer: Writer = new Writer({
+    ...{ log, store, clock, onFailure, onFresh },
+    consumers: [
+      ({ batch }) => writer.isReplaying || ledger.handOver(pointCount(batch)),
+      entry => latest.update(entry.batch),
+      ({ batch }, arrivalMs) =>
+        writer.isReplaying ? registry.replay(batch, arrivalMs) : registry.see(batch, arrivalMs),
+      entry => live.publish(entry),
+    ],
+    maxPendingBytes: config.store.maxPendingBytes,
+    onDeadLetter: (entries, error) => {
+      const positions = entries.map(({ position }) => position)
+      logger.error({ err: error, positions }, 'entries of the log can never be stored')
+    },
+  })
+  return writer
 }
 
 interface RegistryParts {

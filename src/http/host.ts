@@ -114,18 +114,7 @@ export function createHttpHost(services: HttpServices): HttpApp {
     return sendError(services, problem, { request, reply })
   })
 
-  telemetryRoutes(app, services)
-  fleetRoutes(app, services)
-  deviceRoutes(app, services)
-  productRoutes(app, services)
-  latestRoutes(app, services)
-  queryRoutes(app, services)
-  anomalyRoutes(app, services)
-  liveRoutes(app, services)
-  influxRoutes(app, services)
-  thingsboardRoutes(app, services)
-  streamingRoutes(app, services)
-  sensorRecordRoutes(app, services)
+  addRoutes(app, services)
   systemRoutes(app, services, routes)
   // The access log is Fastify's: who wants to see every request gets them all from there.
   if (!debug) openLane(app, services, { nextId, keepAliveMs: KEEP_ALIVE_MS })
@@ -140,6 +129,21 @@ function streamingRoutes(app: HttpApp, services: HttpServices): void {
   streamingDeviceRoutes(app, services)
   streamingAnalyticsRoutes(app, services)
   streamingSystemRoutes(app, services)
+}
+
+function addRoutes(app: HttpApp, services: HttpServices): void {
+  telemetryRoutes(app, services)
+  fleetRoutes(app, services)
+  deviceRoutes(app, services)
+  productRoutes(app, services)
+  latestRoutes(app, services)
+  queryRoutes(app, services)
+  anomalyRoutes(app, services)
+  liveRoutes(app, services)
+  influxRoutes(app, services)
+  thingsboardRoutes(app, services)
+  streamingRoutes(app, services)
+  sensorRecordRoutes(app, services)
 }
 
 /**

@@ -221,3 +221,25 @@ test('the configuration is frozen to its leaves', () => {
   }
   check(config)
 })
+
+test('numbers may have fractions, within their bounds, and windows must hold their warm-up', () => {
+  const flag = (name: string, value: string) => ({ flags: [{ flag: `analytics.${name}`, value }] })
+  assert.equal(good(flag('zScore', '4.5')).config.analytics.zScore, 4.5)
+  const rules = '[{match: "t*", deviationPct: 0.5}, {match: "x", watch: false}]'
+  assert.deepEqual(good(flag('metrics', rules)).config.analytics.metrics, [
+    { match: 't*', deviationPct: 0.5 },
+    { match: 'x', watch: false },
+  ])
+  for (const [name, value, message] of [
+    ['zScore', '0.5', /below the least, 1/],
+    ['zScore', 'much', /not a number/],
+    ['zScore', 'Infinity', /not a number/],
+    ['window', '2000', /above the most, 1024/],
+    ['window', '20', /is above analytics.window/],
+    ['metrics', '[{match: ""}]', /empty/],
+    ['metrics', '[{zScore: 4}]', /missing/],
+  ] as const) {
+    const [problem] = bad(flag(name, value))
+    assert.match(problem.message, message, `${name} ${value}`)
+  }
+})

@@ -131,9 +131,11 @@ test('the OpenAPI document is a valid one of version 3.1', () =>
           assert.match(status, /^[2-5]\d\d$/)
           assert.equal(typeof response.description, 'string', what)
           if (status >= '400' && status !== '503') {
-            // InfluxDB's clients parse JSON under no other name.
-            const type = operation.tags?.includes('influxdb') === true ? 'json' : 'problem+json'
-            assert.deepEqual(Object.keys(response.content ?? {}), [`application/${type}`], what)
+            // Clients of these dialects read errors of their own, as JSON under no other name.
+            const dialects = ['influxdb', 'streaming platform']
+            const own = operation.tags?.some(tag => dialects.includes(tag)) === true
+            const type = own ? 'application/json' : 'application/problem+json'
+            assert.deepEqual(Object.keys(response.content ?? {}), [type], what)
           }
         }
       }

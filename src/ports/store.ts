@@ -31,6 +31,12 @@ export interface RawRead {
   readonly order: 'asc' | 'desc'
 }
 
+/** Everything of a selection, for exports. */
+export interface ScanRead {
+  readonly select: SeriesSelector
+  readonly range: TimeRange
+}
+
 /** `pNN` is the exact percentile, nearest rank on the sorted values (`p50`, `p99.9`). */
 export type Aggregate = 'avg' | 'min' | 'max' | 'count' | 'sum' | 'first' | 'last' | `p${number}`
 
@@ -115,6 +121,14 @@ export interface Store {
   flush(): Promise<void>
   read(request: RawRead): Promise<SeriesPoints[]>
   buckets(request: BucketRead): Promise<SeriesBuckets[]>
+  /**
+   * All points of the selection, series by series in the selector's order of devices, in chunks of
+   * bounded size (about 65 000 points): a series may go on in the next chunks, with later times. The
+   * next chunk is fetched while the caller has this one and no further, so a slow caller costs no
+   * memory, and other reads are served in between. Each chunk sees one state; what is written meanwhile
+   * may or may not be seen. Ending the iteration releases everything.
+   */
+  scan(request: ScanRead): AsyncIterable<readonly SeriesPoints[]>
   /** Text points are left out. */
   downsample(request: DownsampleRead): Promise<SeriesPoints[]>
   /** The newest point of every series that is durably in the store, in chunks; for start-up. */

@@ -4,6 +4,7 @@ import { decodeFrame } from '../model/frame.ts'
 import type { WeirError } from '../ports/errors.ts'
 import type { LogPosition } from '../ports/log.ts'
 import { storeReadContract } from './store-read.contract.ts'
+import { storeScanContract } from './store-scan.contract.ts'
 import { EVERYTHING, Subject, TENANT } from './store-subject.ts'
 import type { OpenStore } from './store-subject.ts'
 import { batchOf } from './test-log.ts'
@@ -24,6 +25,7 @@ export function storeContract(name: string, open: OpenStore): void {
     positions(open)
     restarts(open)
     storeReadContract(open)
+    storeScanContract(open)
   })
 }
 

@@ -8,6 +8,7 @@ import type {
   DownsampleRead,
   LatestColumns,
   RawRead,
+  ScanRead,
   SeriesBuckets,
   SeriesPoints,
   Store,
@@ -21,6 +22,7 @@ import type {
   ToWorker,
   WorkerOptions,
 } from './protocol.ts'
+import { scanPages } from './scan-pages.ts'
 import { unpackBuckets, unpackPoints } from './unpack.ts'
 import { WriteQueue } from './write-queue.ts'
 
@@ -127,6 +129,10 @@ export class BlocksStore implements Store {
   async buckets(request: BucketRead): Promise<SeriesBuckets[]> {
     const answer = await this.#ask({ kind: 'buckets', request })
     return 'packed' in answer ? unpackBuckets(answer.packed) : []
+  }
+
+  scan(request: ScanRead): AsyncIterable<readonly SeriesPoints[]> {
+    return scanPages(request, question => this.#ask(question))
   }
 
   async downsample(request: DownsampleRead): Promise<SeriesPoints[]> {

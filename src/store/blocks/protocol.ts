@@ -5,6 +5,7 @@ import type {
   DownsampleRead,
   LatestColumns,
   RawRead,
+  ScanRead,
   StoreStats,
 } from '../../ports/store.ts'
 
@@ -32,7 +33,18 @@ export interface WriteMessage {
 
 export const FRAME_FIELDS = 5
 
+/**
+ * Where a scan goes on: the place of the device in the selection, that of the metric among those of
+ * the selection or else of the device, and the first time. New series come behind those places.
+ */
+export interface ScanPlace {
+  readonly device: number
+  readonly metric: number
+  readonly time: number
+}
+
 export type Question =
+  | { readonly kind: 'scan'; readonly request: ScanRead; readonly from: ScanPlace }
   | { readonly kind: 'read'; readonly request: RawRead }
   | { readonly kind: 'buckets'; readonly request: BucketRead }
   | { readonly kind: 'downsample'; readonly request: DownsampleRead }
@@ -68,7 +80,7 @@ export interface PackedSeries {
 }
 
 export type Answer =
-  | { readonly packed: PackedSeries }
+  | { readonly packed: PackedSeries; readonly next?: ScanPlace }
   | { readonly latest: LatestColumns; readonly next: number | undefined }
   | { readonly stats: StoreStats }
   | { readonly done: true }

@@ -21,7 +21,7 @@ const TURN_MS = 5
 /** Series a chunk of `latest`. */
 const LATEST_SERIES = 8192
 
-interface FoundSeries {
+export interface FoundSeries {
   readonly device: string
   readonly metric: string
   readonly columns: readonly Float64Array[]
@@ -105,13 +105,21 @@ async function forEach(
       const columns = read(series)
       if (columns !== undefined) found.push({ device, metric, ...columns })
     } catch (error) {
-      if (!(error instanceof DamagedBlock)) throw error
-      const name = `${select.tenant} / ${device} / ${metric}`
-      const message = `a block of ${name} in ${error.path} is damaged: ${String(error.cause)}`
-      throw new WeirError('retryable', message, { cause: error })
+      throw nameDamaged(error, { tenant: select.tenant, device, metric })
     }
   }
   return pack(found, columnCount)
+}
+
+/** The error of a read of one series, with the names of the series where a block is damaged. */
+export function nameDamaged(
+  error: unknown,
+  { tenant, device, metric }: { tenant: string; device: string; metric: string },
+): unknown {
+  if (!(error instanceof DamagedBlock)) return error
+  const name = `${tenant} / ${device} / ${metric}`
+  const message = `a block of ${name} in ${error.path} is damaged: ${String(error.cause)}`
+  return new WeirError('retryable', message, { cause: error })
 }
 
 interface Selected {
@@ -133,7 +141,7 @@ function selected({ table }: Engine, { tenant, devices, metrics }: SeriesSelecto
   return chosen
 }
 
-function pack(found: readonly FoundSeries[], columnCount: number): PackedSeries {
+export function pack(found: readonly FoundSeries[], columnCount: number): PackedSeries {
   const lengths = Uint32Array.from(found, ({ columns }) => columns[0].length)
   let total = 0
   for (const length of lengths) total += length

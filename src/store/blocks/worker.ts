@@ -3,6 +3,7 @@ import { Engine } from './engine.ts'
 import { Inbox, plainError } from './inbox.ts'
 import type { Answer, FromWorker, Question, ToWorker, WorkerOptions } from './protocol.ts'
 import { readAllBuckets, readDownsampled, readLatest, readRaw } from './queries.ts'
+import { readScanned } from './scan-read.ts'
 
 /** The thread that owns head, flush and queries of one block store. */
 const port = parentPort!
@@ -45,6 +46,8 @@ async function answerTo(engine: Engine, question: Question): Promise<Answer> {
   switch (question.kind) {
     case 'read':
       return { packed: await readRaw(engine, question.request) }
+    case 'scan':
+      return readScanned(engine, question.request, question.from)
     case 'buckets':
       return { packed: await readAllBuckets(engine, question.request) }
     case 'downsample':

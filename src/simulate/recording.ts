@@ -1,12 +1,12 @@
 import { createReadStream } from 'node:fs'
 import { open, readdir, stat } from 'node:fs/promises'
-import { createInterface } from 'node:readline'
 import { join, parse, sep } from 'node:path'
-import { cellNumber, cellTime, RecordingError, csvLayout, splitCsvLine } from './csv.ts'
-import type { CsvChoice, CsvLayout } from './csv.ts'
+import { csvCells, CsvError, CsvReader } from '../kit/csv-reader.ts'
+import { cellNumber, cellTime, csvLayout, RecordingError } from '../model/csv-layout.ts'
+import type { CsvChoice, CsvLayout } from '../model/csv-layout.ts'
 import type { MessageData } from './message.ts'
 
-const SAMPLE_LINES = 100
+const SAMPLE_ROWS = 100
 const TAIL_BYTES = 65_536
 
 export interface RecordedRow {
@@ -23,6 +23,7 @@ export interface Recording {
   readonly path: string
   readonly deviceId: string
   readonly bytes: number
+  readonly delimiter: string
   readonly layout: CsvLayout
   readonly firstTime: number
   /** Time of the file's last row. */
@@ -59,37 +60,53 @@ export async function recordedFiles(paths: readonly string[]): Promise<string[]>
 /** @throws RecordingError, with the path, when the file is not a recording that can be replayed. */
 export async function openRecording(path: string, choice: CsvChoice): Promise<Recording> {
   const { size } = await stat(path)
-  const lines: string[] = []
-  const reader = createInterface({ input: createReadStream(path), crlfDelay: Infinity })
-  for await (const line of reader) {
-    if (line.trim() !== '') lines.push(line)
-    if (lines.length > SAMPLE_LINES) break
+  const records: string[][] = []
+  const reader = new CsvReader()
+  for await (const { cells } of csvRecords(path, reader)) {
+    records.push(cells)
+    if (records.length > SAMPLE_ROWS) break
   }
-  reader.close()
-  if (lines.length < 2) throw new RecordingError(`${path}: no line of data under a header`)
-  let layout
-  try {
-    layout = csvLayout(lines[0], lines.slice(1), choice)
-  } catch (error) {
-    if (error instanceof RecordingError)
-      throw new RecordingError(`${path}: ${error.message}`, { cause: error })
-    throw error
-  }
-  const timeOf = (line: string): number => cellTime(cellsOf(line, layout)[layout.timeColumn] ?? '')
-  const firstTime = lines
-    .slice(1)
-    .map(timeOf)
-    .find(time => time >= 0)
+  const [header, ...rows] = records
+  if (rows.length === 0) throw new RecordingError(`${path}: no line of data under a header`)
+  const { delimiter = ',' } = reader
+  const layout = within(path, () => csvLayout(header, rows, choice))
+  const timeOf = (cells: readonly string[]): number => cellTime(cells[layout.timeColumn] ?? '')
+  const firstTime = rows.map(timeOf).find(time => time >= 0)
   if (firstTime === undefined) throw new RecordingError(`${path}: no time in its first lines`)
-  const last = (await lastLines(path, size)).map(timeOf).findLast(time => time >= 0)
-  return {
-    path,
-    deviceId: deviceIdOfPath(path),
-    bytes: size,
-    layout,
-    firstTime,
-    lastTime: last ?? firstTime,
+  const last = (await lastLines(path, size))
+    .map(line => timeOf(csvCells(line, delimiter)))
+    .findLast(time => time >= 0)
+  const deviceId = deviceIdOfPath(path)
+  const lastTime = last ?? firstTime
+  return { path, deviceId, bytes: size, delimiter, layout, firstTime, lastTime }
+}
+
+/** Names the file in what is wrong with it. */
+function within<T>(path: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof RecordingError || error instanceof CsvError)) throw error
+    throw new RecordingError(`${path}: ${error.message}`, { cause: error })
   }
+}
+
+/** The records of a file with how far in it they were read. */
+async function* csvRecords(
+  path: string,
+  reader: CsvReader,
+): AsyncGenerator<{ cells: string[]; bytesRead: number }, void, void> {
+  const input = createReadStream(path, { encoding: 'utf8' })
+  const next = (): string[] | undefined => within(path, () => reader.next())
+  for await (const text of input) {
+    reader.push(text as string)
+    for (let cells = next(); cells !== undefined; cells = next()) {
+      yield { cells, bytesRead: input.bytesRead }
+    }
+  }
+  reader.end()
+  const cells = next()
+  if (cells !== undefined) yield { cells, bytesRead: input.bytesRead }
 }
 
 async function lastLines(path: string, size: number): Promise<string[]> {
@@ -103,8 +120,6 @@ async function lastLines(path: string, size: number): Promise<string[]> {
   }
 }
 
-const cellsOf = (line: string, layout: CsvLayout): string[] => splitCsvLine(line, layout.delimiter)
-
 export interface SkippedRows {
   /** Rows without a time, a device or a single number. */
   rows: number
@@ -116,24 +131,18 @@ export async function* recordedRows(
   skipped: SkippedRows,
 ): AsyncGenerator<RecordedRow, void, void> {
   const { layout, deviceId } = recording
-  const input = createReadStream(recording.path)
-  const reader = createInterface({ input, crlfDelay: Infinity })
   let header = true
-  try {
-    for await (const line of reader) {
-      if (line.trim() === '') continue
-      if (header) {
-        header = false
-        continue
-      }
-      const cells = cellsOf(line, layout)
-      const row = rowOf(cells, layout, deviceId)
-      if (row === undefined) skipped.rows++
-      else yield { ...row, bytesRead: input.bytesRead }
+  for await (const { cells, bytesRead } of csvRecords(
+    recording.path,
+    new CsvReader(recording.delimiter),
+  )) {
+    if (header) {
+      header = false
+      continue
     }
-  } finally {
-    reader.close()
-    input.destroy()
+    const row = rowOf(cells, layout, deviceId)
+    if (row === undefined) skipped.rows++
+    else yield { ...row, bytesRead }
   }
 }
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { RecordingError } from '../model/csv-layout.ts'
 import { fleetMessages } from './fleet.ts'
-import { RecordingError } from './csv.ts'
 import { httpSender } from './http-sender.ts'
 import type { Message } from './message.ts'
 import { mqttSender } from './mqtt-sender.ts'

@@ -1,30 +1,24 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import {
-  cellNumber,
-  cellTime,
-  csvLayout,
-  RecordingError,
-  sniffDelimiter,
-  splitCsvLine,
-} from './csv.ts'
+import { csvCells } from '../kit/csv-reader.ts'
+import { cellNumber, cellTime, csvLayout, RecordingError } from './csv-layout.ts'
+import type { CsvChoice, CsvLayout } from './csv-layout.ts'
 
-describe('reading CSV', () => {
-  it('finds the delimiter that splits the header', () => {
-    assert.equal(sniffDelimiter('time,a,b'), ',')
-    assert.equal(sniffDelimiter('time;a, in bar;b'), ';')
-    assert.equal(sniffDelimiter('time\ta\tb'), '\t')
-    assert.equal(sniffDelimiter('"a;b",time,c'), ',')
-  })
+/** The layout of lines, split by a semicolon where the header has one. */
+function layoutOf(header: string, lines: readonly string[], choice: CsvChoice): CsvLayout {
+  const delimiter = header.includes(';') ? ';' : ','
+  return csvLayout(
+    csvCells(header, delimiter),
+    lines.map(line => csvCells(line, delimiter)),
+    choice,
+  )
+}
 
-  it('splits quoted cells and keeps what is quoted', () => {
-    assert.deepEqual(splitCsvLine('1, "a ""b"", c" ,3', ','), ['1', 'a "b", c', '3'])
-    assert.deepEqual(splitCsvLine('a;;', ';'), ['a', '', ''])
-  })
-
+describe('the layout of a CSV file', () => {
   it('takes only finite numbers as numbers', () => {
     assert.equal(cellNumber('-1.5e3'), -1500)
-    for (const cell of ['', 'NaN', 'Infinity', 'on', '1,5'])
+    assert.deepEqual(['0.5', '0e1', '0', '-0.0', '+7'].map(cellNumber), [0.5, 0, 0, -0, 7])
+    for (const cell of ['', 'NaN', 'Infinity', 'on', '1,5', '0x1f', '0b1'])
       assert.ok(Number.isNaN(cellNumber(cell)))
   })
 
@@ -40,7 +34,7 @@ describe('reading CSV', () => {
   it('takes every column of numbers as a metric, by its exact name', () => {
     const header = '\uFEFFdatetime;Volume Flow RateRMS;state;empty;anomaly'
     const rows = ['2020-03-09 10:14:33;32.0;on;;0.0', '2020-03-09 10:14:34;;off;;1.0']
-    const layout = csvLayout(header, rows, {})
+    const layout = layoutOf(header, rows, {})
     assert.equal(layout.timeColumn, 0)
     assert.deepEqual(
       layout.metricColumns.map(column => layout.header[column]),
@@ -49,21 +43,31 @@ describe('reading CSV', () => {
   })
 
   it('takes the first column of times where none is called like one, and no small numbers', () => {
-    const layout = csvLayout(
+    const layout = layoutOf(
       'row,value,when,other',
       ['1,2.5,2020-03-09,4', '2,2.6,2020-03-10,5'],
       {},
     )
     assert.equal(layout.timeColumn, 2)
     assert.deepEqual(layout.metricColumns, [0, 1, 3])
-    assert.equal(csvLayout('a,b', ['7,1583748873', '8,1583748874'], {}).timeColumn, 1)
+    assert.equal(layoutOf('a,b', ['7,1583748873', '8,1583748874'], {}).timeColumn, 1)
   })
 
   it('takes the columns that are named', () => {
     const choice = { timeColumn: 'at', deviceColumn: 'device' }
-    const layout = csvLayout('time,at,device,v', ['2020-01-01,2021-01-01,7,1'], choice)
+    const layout = layoutOf('time,at,device,v', ['2020-01-01,2021-01-01,7,1'], choice)
     assert.deepEqual([layout.timeColumn, layout.deviceColumn], [1, 2])
     assert.deepEqual(layout.metricColumns, [3])
+  })
+
+  it('takes all other columns as metrics, or those that are named, when asked to', () => {
+    const rows = ['2020-01-01,on,1,', '2020-01-02,off,2,']
+    const metrics = (choice: CsvChoice['metrics'] & {}): readonly number[] =>
+      layoutOf('time,state,a,b', rows, { metrics: choice }).metricColumns
+    assert.deepEqual(metrics('all'), [1, 2, 3])
+    assert.deepEqual(metrics('numbers'), [2])
+    assert.deepEqual(metrics(['b', 'state']), [3, 1])
+    assert.throws(() => metrics(['c']), /no column is called "c"/)
   })
 
   it('says what is wrong with a file that cannot be replayed', () => {
@@ -79,7 +83,7 @@ describe('reading CSV', () => {
     ]
     for (const [message, { header, row, choice }] of wrong) {
       assert.throws(
-        () => csvLayout(header, [row], choice),
+        () => layoutOf(header, [row], choice),
         (error: unknown) => error instanceof RecordingError && message.test(error.message),
       )
     }

@@ -15,6 +15,7 @@ import {
 } from './figures/ingest.ts'
 import { latestFigure } from './figures/latest.ts'
 import { startFigures } from './figures/start.ts'
+import { transferFigures } from './figures/transfer.ts'
 import { describeMachine } from './machine.ts'
 import { report } from './report.ts'
 
@@ -32,6 +33,7 @@ const STEPS: Readonly<Record<string, Step>> = {
   single: one(singleFigure),
   mqtt: one(mqttFigure),
   latest: one(latestFigure),
+  transfer: transferFigures,
 }
 const HISTORY: readonly HistoryPart[] = ['size', 'queries', 'recovery']
 const NAMES = [...Object.keys(STEPS), ...HISTORY]

@@ -14,7 +14,7 @@ interface FolderRule {
 
 const BASE = ['model', 'ports', 'kit']
 const ENGINES = ['log', 'store', 'cache', 'catalog']
-const STAGES = ['ingest', 'process', 'query', 'live', 'mqtt', 'registry']
+const STAGES = ['ingest', 'process', 'query', 'live', 'mqtt', 'registry', 'transfer']
 const ownBase: FolderRule = { values: BASE }
 
 /** Every folder that src may have. */
@@ -30,7 +30,7 @@ export const FOLDERS: Readonly<Record<string, FolderRule>> = {
   simulate: ownBase,
   lab: ownBase,
   plan: ownBase,
-  cli: { values: [...BASE, 'compose', 'config', 'observe', 'simulate', 'lab', 'plan'] },
+  cli: { values: [...BASE, 'compose', 'config', 'observe', 'simulate', 'transfer', 'lab', 'plan'] },
 }
 
 /** Client libraries, and the only places that may import them. */
@@ -43,6 +43,7 @@ const LIBRARIES: readonly (readonly [library: string, places: readonly string[]]
   ['typebox', ['src/http', 'src/config']],
   ['aedes', ['src/mqtt']],
   ['mqtt', ['src/mqtt', 'src/simulate', 'src/lab']],
+  ['hyparquet', ['src/transfer']],
   ['ws', ['src/mqtt', 'src/http']],
   ['yaml', ['src/config']],
   ['pino', ['src/observe']],

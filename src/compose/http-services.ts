@@ -15,6 +15,7 @@ import { attributeKeeper } from './attribute-keeper.ts'
 import type { Core } from './core.ts'
 import { tokenResolver } from './token-resolver.ts'
 import { settledAnomalies } from './analytics.ts'
+import { openTransfer } from './transfer.ts'
 import { version } from './version.ts'
 
 /** What the HTTP house gets of a node. */
@@ -50,6 +51,7 @@ export function httpServices(config: Config, core: Core & { gate: IngestGate }):
     decodeCursor,
     ...{ anomalies: settledAnomalies(core), readings, readThrough, units, locations },
     live,
+    transfer: openTransfer(config, { store, gate }),
     ledger: () =>
       reportLedger({
         doors: () => ledger.counts(),

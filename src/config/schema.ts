@@ -249,6 +249,14 @@ export const configSchema = section('The configuration of a Weir node.', {
       30 * SECOND,
       'How often the state is written, from which a restart goes on; the log is kept until then.',
       100,
+      ),
+    }),
+  transfer: section('Exports and imports.', {
+    maxRunning: count(4, 'Exports and imports at once; past it: 503.'),
+    maxSpoolBytes: bytes(
+      2048 * MB,
+      'Largest Parquet file of an import, which waits in the data folder.',
+      1 * MB,
     ),
   }),
   logging: section('Log lines, on standard error.', {

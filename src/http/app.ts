@@ -30,6 +30,8 @@ declare module 'fastify' {
      * it itself: the media types that the OpenAPI document names for it.
      */
     rawBody?: readonly string[]
+    /** The handler takes the body as the stream that it comes in, packed or not. */
+    streamBody?: boolean
     /** Query parameters that the route does not know are let through (probes and scrapers add some). */
     anyQuery?: boolean
   }

@@ -32,6 +32,10 @@ export function takeBodies(app: HttpApp, limits: HttpLimits): void {
   const context: BodyContext = { limits, budget: createBudget(limits.maxBufferedBytes) }
   app.removeAllContentTypeParsers()
   const parse: FastifyContentTypeParser = (request, payload, done) => {
+    if (request.routeOptions.config.streamBody === true) {
+      done(null, payload)
+      return
+    }
     readBody(payload, request.headers['content-encoding'], { ...context, done })
   }
   app.addContentTypeParser('*', parse)

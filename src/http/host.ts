@@ -21,8 +21,10 @@ import { givenRequestId, requestProblem } from './request-problem.ts'
 import { allowedMethods } from './route-match.ts'
 import { anomalyRoutes } from './routes/anomalies.ts'
 import { deviceRoutes } from './routes/devices.ts'
+import { exportRoutes } from './routes/export.ts'
 import { fleetRoutes } from './routes/fleet.ts'
 import { influxRoutes } from './routes/influx.ts'
+import { importRoutes } from './routes/import.ts'
 import { latestRoutes } from './routes/latest.ts'
 import { liveRoutes } from './routes/live.ts'
 import { productRoutes } from './routes/products.ts'
@@ -140,6 +142,8 @@ function addRoutes(app: HttpApp, services: HttpServices): void {
   queryRoutes(app, services)
   anomalyRoutes(app, services)
   liveRoutes(app, services)
+  exportRoutes(app, services)
+  importRoutes(app, services)
   influxRoutes(app, services)
   thingsboardRoutes(app, services)
   streamingRoutes(app, services)

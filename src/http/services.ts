@@ -23,6 +23,9 @@ import type { Readings } from '../query/readings.ts'
 import type { Locations } from '../registry/locations.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Units } from '../registry/units.ts'
+import type { exportPoints } from '../transfer/export-points.ts'
+import type { Importer } from '../transfer/importer.ts'
+import type { Slots } from '../transfer/slots.ts'
 
 /**
  * Everything that the composition hands to the HTTP house. Routes reach the stages and engines
@@ -79,6 +82,7 @@ export interface HttpServices {
   readonly units: Pick<Units, 'get' | 'tell'>
   readonly locations: Pick<Locations, 'get' | 'tell'>
   readonly live: Pick<LiveHub, 'subscribe'>
+  readonly transfer: Transfer
   readonly ledger: () => Promise<LedgerReport>
   /** Called for each `/ready`: cheap, and never throws. */
   readonly readiness: () => Readiness
@@ -86,6 +90,15 @@ export interface HttpServices {
   readonly metricsText: () => Promise<string>
   /** Called once a response, with the route's pattern (`unmatched` where there is none). */
   readonly observeRequest: (request: AnsweredRequest, seconds: number) => void
+}
+
+/** Files out and in. */
+export interface Transfer {
+  readonly exportPoints: (
+    request: Parameters<typeof exportPoints>[1],
+  ) => ReturnType<typeof exportPoints>
+  readonly importer: Pick<Importer, 'run'>
+  readonly slots: Pick<Slots, 'take'>
 }
 
 export interface AnsweredRequest {

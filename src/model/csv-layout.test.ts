@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { csvCells } from '../kit/csv-reader.ts'
 import { cellNumber, cellTime, csvLayout, RecordingError } from './csv-layout.ts'
 import type { CsvChoice, CsvLayout } from './csv-layout.ts'
 
-/** The layout of lines, split by a semicolon where the header has one. */
+/** The layout of lines without quotes, split by a semicolon where the header has one. */
 function layoutOf(header: string, lines: readonly string[], choice: CsvChoice): CsvLayout {
   const delimiter = header.includes(';') ? ';' : ','
-  return csvLayout(
-    csvCells(header, delimiter),
-    lines.map(line => csvCells(line, delimiter)),
-    choice,
+  const [names, ...rows] = [header.replace('\uFEFF', ''), ...lines].map(line =>
+    line.split(delimiter),
   )
+  return csvLayout(names, rows, choice)
 }
 
 describe('the layout of a CSV file', () => {

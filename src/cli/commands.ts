@@ -34,6 +34,22 @@ export const commands: readonly Command[] = [
     run: async (args, io) => (await import('./commands/check.ts')).check(args, io),
   },
   {
+    name: 'export',
+    summary: 'Write points of a running Weir to a CSV, NDJSON or Parquet file.',
+    options: [],
+    isConfigurable: false,
+    help: async () => (await import('./commands/export.ts')).EXPORT_HELP,
+    run: async (args, io) => (await import('./commands/export.ts')).exportCommand(args, io),
+  },
+  {
+    name: 'import',
+    summary: 'Send CSV, NDJSON or Parquet files to a running Weir, with their own times.',
+    options: [],
+    isConfigurable: false,
+    help: async () => (await import('./commands/import.ts')).IMPORT_HELP,
+    run: async (args, io) => (await import('./commands/import.ts')).importCommand(args, io),
+  },
+  {
     name: 'simulate',
     summary: 'Send what a fleet of devices would, or recorded data, over HTTP or MQTT.',
     options: [],

@@ -20,8 +20,9 @@ export async function transferFigures(context: BenchContext): Promise<Figure[]> 
   const file = join(folder, '..', 'points.parquet')
   const readings = context.quick ? 200 : 1000
   const points = DEVICES * METRICS * readings
+  await withServer(folder, server => load(context, server, readings))
+  // Started anew: its memory is then that of the export, and all points are in blocks.
   const exported = await withServer(folder, async server => {
-    await load(context, server, readings)
     const figures: Figure[] = []
     for (const format of ['parquet', 'csv'] as const) {
       const path = format === 'parquet' ? file : '/dev/null'
@@ -74,6 +75,7 @@ async function exportFigures(
   { context, format, path, points }: Transfer & { format: 'parquet' | 'csv' },
 ): Promise<Figure[]> {
   const before = server.memory().anonymousBytes
+  const cpuBefore = server.cpuSeconds()
   const memory = sampleMemory(server)
   const began = performance.now()
   let bytes = 0
@@ -83,9 +85,9 @@ async function exportFigures(
   const seconds = (performance.now() - began) / 1000
   const peak = await memory.end()
   const grown = Math.round((peak - before) / MB)
-  context.say(
-    `  ${format}: ${(bytes / points).toFixed(2)} bytes a point, memory grew by ${grown} MB`,
-  )
+  const cpu = (server.cpuSeconds() - cpuBefore).toFixed(1)
+  const size = (bytes / points).toFixed(2)
+  context.say(`  ${format}: ${size} bytes a point, ${cpu} s of CPU, memory grew by ${grown} MB`)
   const value = points / seconds
   const name = `export as ${format}`
   const goals = format === 'parquet' ? [atLeast(2e6, 4e6)] : []
@@ -106,6 +108,7 @@ async function importFigure(
   { context, path, points }: Transfer,
 ): Promise<Figure> {
   const memory = sampleMemory(server)
+  const cpuBefore = server.cpuSeconds()
   const began = performance.now()
   const { accepted } = await post(server, '/api/v1/import?format=parquet', path)
   let ledger = await server.ledger()
@@ -115,7 +118,8 @@ async function importFigure(
   }
   const seconds = (performance.now() - began) / 1000
   const peak = await memory.end()
-  context.say(`  import: memory ${Math.round(peak / MB)} MB at most`)
+  const cpu = (server.cpuSeconds() - cpuBefore).toFixed(1)
+  context.say(`  import: ${cpu} s of CPU, memory ${Math.round(peak / MB)} MB at most`)
   const held = ledger.stored + ledger.in_flight
   const problems =
     accepted === points && held === points

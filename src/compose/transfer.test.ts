@@ -29,7 +29,7 @@ type Row = [string, string, number, number | string]
 /** Exports of the given series, and imports into the real gate over a log in memory. */
 function subject(
   series: readonly SeriesPoints[] = [],
-  { tenant = 'default', maxPointsPerRequest = 50 } = {},
+  { tenant = 'default', maxPointsPerRequest = 50, pieceBytes = 1000 } = {},
 ) {
   const ledger = new Ledger(0)
   const log = memoryLog(({ batch }) => ledger.handOver(pointCount(batch)))
@@ -42,7 +42,6 @@ function subject(
   const gate = new IngestGate({ log, table, ledger, clock: fakeClock(NOW_MS), limits, devices })
   const asked: ScanRead[] = []
   const store = {
-    // eslint-disable-next-line @typescript-eslint/require-await
     async *scan(request: ScanRead) {
       asked.push(request)
       yield series.filter(({ device }) => request.select.devices.includes(device))
@@ -68,7 +67,6 @@ function subject(
     format: Format,
     file: Buffer | string,
     mapping: Mapping = {},
-    pieceBytes = 1000,
   ): Promise<ImportOutcome> =>
     transfer.importer.run({
       tenant,
@@ -89,7 +87,6 @@ function subject(
   return { exported, imported, rows, ledger, log, asked }
 }
 
-// eslint-disable-next-line @typescript-eslint/require-await
 async function* inPieces(file: Buffer, bytes: number): AsyncGenerator<Buffer> {
   for (let at = 0; at < file.length; at += bytes) yield file.subarray(at, at + bytes)
 }
@@ -182,8 +179,8 @@ for (const format of FORMATS) {
       const run = async (series: SeriesPoints[], style: TimeStyle, pieceBytes: number) => {
         const from = subject(series)
         const file = await from.exported(format, style)
-        const to = subject([], { tenant: 'another' })
-        const outcome = await to.imported(format, file, {}, pieceBytes)
+        const to = subject([], { tenant: 'another', pieceBytes })
+        const outcome = await to.imported(format, file)
         const expected = rowsOf(series)
         assert.deepEqual(outcome, { accepted: expected.length, rejected: [], rejectedTotal: 0 })
         assert.deepEqual(to.rows(), expected)
@@ -364,10 +361,10 @@ test('bad rows are refused with their line, and the good ones kept', async () =>
 })
 
 test('of very many bad rows the first are listed, and all are counted', async () => {
-  const { imported } = subject()
+  const { imported } = subject([], { pieceBytes: 65_536 })
   const rows = Array.from({ length: 30_000 }, (_, i) => `no time,d,m,${i},`)
   const file = ['time,device_id,metric,value,text', ...rows, '2020-03-09,d,m,1,'].join('\n')
-  const { accepted, rejected, rejectedTotal } = await imported('csv', file, {}, 65_536)
+  const { accepted, rejected, rejectedTotal } = await imported('csv', file)
   assert.deepEqual([accepted, rejected.length, rejectedTotal], [1, 1000, 30_000])
 })
 
@@ -383,7 +380,7 @@ test('a quote that is not closed ends the import, with what came before kept', a
 })
 
 test('NDJSON: rows of Weir, and the messages of the native door, with their lines', async () => {
-  const own = subject()
+  const own = subject([], { pieceBytes: 17 })
   const rows = [
     '{"time":"2020-03-09T00:00:00Z","device_id":"d","metric":"m","value":-0}',
     '{"time":1583712001,"device_id":"d","metric":"m","value":null,"text":"x"}',
@@ -394,7 +391,7 @@ test('NDJSON: rows of Weir, and the messages of the native door, with their line
     '{"time":"2020-03-09T00:00:03Z","device_id":"d","metric":"m","value":"1"}',
     '{"time":"2020-03-09T00:00:04Z","device_id":"d","metric":"m","value":1,"unit":"K"}',
   ]
-  const outcome = await own.imported('ndjson', rows.join('\n'), {}, 17)
+  const outcome = await own.imported('ndjson', rows.join('\n'))
   assert.deepEqual([outcome.accepted, outcome.rejectedTotal], [3, 4])
   assert.deepEqual(
     outcome.rejected.map(({ index, field }) => `${index + 1} ${field}`),
@@ -405,13 +402,13 @@ test('NDJSON: rows of Weir, and the messages of the native door, with their line
     [-0, 'x', 1],
   )
 
-  const native = subject([], { maxPointsPerRequest: 1e6 })
+  const native = subject([], { maxPointsPerRequest: 1e6, pieceBytes: 65_536 })
   const messages = Array.from({ length: 20_000 }, (_, i) =>
     i % 1000 === 7
       ? '{"device_id":5}'
       : `{"device_id":"d","timestamp":${1583712000 + i},"data":{"a":${i},"b":true}}`,
   )
-  const told = await native.imported('ndjson', messages.join('\n'), {}, 65_536)
+  const told = await native.imported('ndjson', messages.join('\n'))
   assert.equal(told.accepted, 2 * (20_000 - 20))
   assert.deepEqual(
     told.rejected.map(({ index }) => index),
@@ -465,10 +462,10 @@ test('a Parquet file that was cut, or damaged, is refused', async () => {
 })
 
 test('an import waits while there is no room, and keeps the order', async () => {
-  const { imported, rows, log } = subject()
+  const { imported, rows, log } = subject([], { pieceBytes: 65_536 })
   const lines = Array.from({ length: 20_000 }, (_, i) => `1970-01-01T00:00:01Z,d,m${i % 10},${i},`)
   const file = ['time,device_id,metric,value,text', ...lines].join('\n')
-  assert.equal((await imported('csv', file, {}, 65_536)).accepted, 20_000)
+  assert.equal((await imported('csv', file)).accepted, 20_000)
   assert.deepEqual(
     rows().map(([, , , value]) => value),
     Array.from({ length: 20_000 }, (_, i) => i),
@@ -477,13 +474,13 @@ test('an import waits while there is no room, and keeps the order', async () => 
 })
 
 test('when the log fails, the import ends and says what is durable', async () => {
-  const { imported, log } = subject()
+  const { imported, log } = subject([], { pieceBytes: 65_536 })
   const lines = Array.from({ length: 60_000 }, (_, i) => `${i},d,m,${i},`)
   const file = ['time_us,device_id,metric,value,text', ...lines].join('\n')
   let appends = 0
   log.before = () =>
     ++appends > 2 ? Promise.reject(new Error('the disk is gone')) : Promise.resolve()
-  await assert.rejects(imported('csv', file, {}, 65_536), (error: unknown) => {
+  await assert.rejects(imported('csv', file), (error: unknown) => {
     const { outcome, message } = error as Error & { outcome: ImportOutcome }
     assert.match(message, /the disk is gone/)
     assert.ok(outcome.accepted > 0 && outcome.accepted < 60_000, String(outcome.accepted))

@@ -249,8 +249,8 @@ export const configSchema = section('The configuration of a Weir node.', {
       30 * SECOND,
       'How often the state is written, from which a restart goes on; the log is kept until then.',
       100,
-      ),
-    }),
+    ),
+  }),
   transfer: section('Exports and imports.', {
     maxRunning: count(4, 'Exports and imports at once; past it: 503.'),
     maxSpoolBytes: bytes(

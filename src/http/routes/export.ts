@@ -91,6 +91,10 @@ export function exportRoutes(app: HttpApp, services: HttpServices): void {
     const stream = Readable.from(bytes.rest(), { objectMode: false, highWaterMark: PIECE_BYTES })
     open.add(stream)
     stream.once('error', error => {
+      if (!reply.raw.headersSent) {
+        // There is still time for the problem itself: it is no file, and not packed.
+        reply.removeHeader('content-encoding').removeHeader('content-disposition')
+      }
       const fields = { request: request.id, err: error }
       if (!isGone(error)) services.logger.warn(fields, 'an export ended early')
     })

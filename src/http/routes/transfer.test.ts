@@ -174,6 +174,7 @@ test('an export that fails at its start has the status of the failure', () =>
       overrides: {
         transfer: {
           ...testServices().services.transfer,
+          // oxlint-disable-next-line require-yield -- it fails before
           async *exportPoints() {
             throw new WeirError('retryable', 'a block is damaged')
           },

@@ -256,6 +256,13 @@ async function walkRoutes(client: WeirClient): Promise<void> {
     await expect(client, `GET ${path}`, 200)
   }
   await expect(client, 'GET /api/v1/ledger', 200)
+  await expect(client, 'GET /api/v1/export?device_id=a', 200)
+  await expect(client, 'GET /api/v1/export?device_id=nobody', 404)
+  await expect(client, 'GET /api/v1/export?format=xls', 400)
+  const row = 'time,device_id,metric,value,text\n2020-01-01,a,imported,1,\n'
+  await expect(client, 'POST /api/v1/import?format=csv', 200, row)
+  await expect(client, 'POST /api/v1/import', 415, row)
+  await expect(client, 'POST /api/v1/import?format=csv&device=x', 400, row)
   await expect(client, 'GET /api/v1/live?colour=red', 400)
   await expect(client, 'GET /nowhere', 404)
   await expect(client, 'DELETE /health', 405)

@@ -78,7 +78,7 @@ export class EmbeddedLog implements Log {
     const { group } = options
     const { first, next } = this.#file
     const from = options.from.find(position => position.partition === 0)?.offset ?? first
-    if (from < first || from > next) {
+    if (!Number.isInteger(from) || from < first || from > next) {
       const kept = first === next ? `nothing, and ${next} comes next` : `${first} to ${next - 1}`
       throw new WeirError(
         'rejected',
@@ -104,9 +104,16 @@ export class EmbeddedLog implements Log {
     }
   }
 
-  /** Remembered by which segments are there; the store's own position is the truth. */
+  /**
+   * Remembered by which segments are there; the store's own position is the truth.
+   *
+   * @throws WeirError `rejected` for what is no offset, `retryable` when old entries cannot be removed.
+   */
   async commit(group: string, positions: readonly LogPosition[]): Promise<void> {
     for (const { partition, offset } of positions) {
+      if (!Number.isInteger(offset)) {
+        throw new WeirError('rejected', `group ${group} commits ${offset}, which is no offset`)
+      }
       if (partition === 0) this.#groups.commit(group, offset)
     }
     if (this.#closing !== undefined) return

@@ -132,9 +132,14 @@ export class EntryFile {
         place.expected = segment.first ?? place.offset
       }
       const { position, expected } = place
-      const records = await readRecords(segment, { position, end: segment.end, offset: expected })
+      const read = { position, end: segment.end, offset: expected }
+      const records = await readRecords(segment, read).catch((error: unknown) => {
+        // A segment that is trimmed is closed, maybe between two reads.
+        if (this.#segments.includes(segment)) throw error
+        return []
+      })
       if (!this.#segments.includes(segment)) {
-        // It was trimmed meanwhile: its group has committed more than it has read.
+        // Its group has committed more than it has read.
         place.offset = Math.max(place.offset, this.first)
         continue
       }

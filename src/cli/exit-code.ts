@@ -20,6 +20,11 @@ export const EXIT_CODES = {
     code: 5,
     meaning: 'The stop took longer than shutdownTimeoutMs. The next start replays the log.',
   },
+  damaged: {
+    code: 6,
+    meaning:
+      'What is in the data folder is damaged; the message names the file. Nothing was changed.',
+  },
 } as const
 
 export type ExitName = keyof typeof EXIT_CODES

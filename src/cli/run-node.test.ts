@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { runNode } from './run-node.ts'
 
-function setUp(stop: () => Promise<void> = async () => {}) {
+function setUp(stop: () => Promise<void> = async () => {}, failure?: string) {
   const signals = new EventEmitter()
   const exits: number[] = []
   const { promise: failed, resolve: fail } = Promise.withResolvers<Error>()
@@ -12,6 +12,7 @@ function setUp(stop: () => Promise<void> = async () => {}) {
   const calls = { stops: 0 }
   const node = {
     failed,
+    failure: () => failure,
     stop() {
       calls.stops++
       return stop()
@@ -40,6 +41,18 @@ test('a signal stops the node once and the exit code is 0', async () => {
   assert.equal(await code, 0)
   assert.equal(calls.stops, 1)
   assert.equal(signals.listenerCount('SIGTERM'), 0)
+})
+
+test('a node that takes no more points, or cannot stop cleanly, exits with 4', async () => {
+  const failed = setUp(undefined, 'a sync of the log failed')
+  failed.finishStart()
+  failed.signals.emit('SIGTERM', 'SIGTERM')
+  assert.equal(await failed.code, 4)
+  assert.equal(failed.calls.stops, 1)
+  const full = setUp(() => Promise.reject(new Error('the disk is full')))
+  full.finishStart()
+  full.signals.emit('SIGTERM', 'SIGTERM')
+  assert.equal(await full.code, 4)
 })
 
 test('a signal during the start stops the node as soon as it has started', async () => {

@@ -7,6 +7,8 @@ export interface Stoppable {
   stop(): Promise<void>
   /** Resolves when the node cannot go on. */
   readonly failed: Promise<Error>
+  /** Why it takes no more points although it runs on, such as a failed sync of the log. */
+  failure(): string | undefined
 }
 
 export interface RunOptions {
@@ -45,21 +47,29 @@ export async function runNode(
     const reason = await Promise.race([asked, node.failed])
     if (typeof reason === 'string') options.report(`${reason}: stopping`)
     else options.report('the node failed: stopping', reason)
-    if (!(await stopInTime(node, options))) return exitCode('stopTimeout')
-    return exitCode(typeof reason === 'string' ? 'ok' : 'failed')
+    const failure = typeof reason === 'string' ? node.failure() : reason.message
+    const stopped = await stopInTime(node, options)
+    if (stopped === 'late') return exitCode('stopTimeout')
+    return exitCode(failure === undefined && stopped === 'stopped' ? 'ok' : 'failed')
   } finally {
     for (const signal of SIGNALS) options.signals.off(signal, onSignal)
   }
 }
 
-async function stopInTime(node: Stoppable, options: RunOptions): Promise<boolean> {
+async function stopInTime(
+  node: Stoppable,
+  options: RunOptions,
+): Promise<'stopped' | 'failed' | 'late'> {
   const { shutdownTimeoutMs, report } = options
   const { promise: late, resolve } = Promise.withResolvers<'late'>()
   const timer = setTimeout(resolve, shutdownTimeoutMs, 'late')
   try {
-    if ((await Promise.race([node.stop(), late])) !== 'late') return true
+    if ((await Promise.race([node.stop(), late])) !== 'late') return 'stopped'
     report(`the stop took longer than shutdownTimeoutMs (${shutdownTimeoutMs} ms): giving up`)
-    return false
+    return 'late'
+  } catch (error) {
+    report('the stop failed', error as Error)
+    return 'failed'
   } finally {
     clearTimeout(timer)
   }

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs'
 import type { Config } from '../config/schema.ts'
 import { Ledger } from '../ingest/ledger.ts'
 import { LiveHub } from '../live/live-hub.ts'
+import { closeAll } from '../kit/close-all.ts'
 import { pointCount } from '../model/batch.ts'
 import { SeriesTable, type DeviceEntry } from '../model/series-table.ts'
 import { isoFromTime } from '../model/time.ts'
@@ -13,10 +14,11 @@ import type { Anomalies } from '../ports/anomalies.ts'
 import type { Cache } from '../ports/cache.ts'
 import type { Catalog } from '../ports/catalog.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { Log } from '../ports/log.ts'
+import type { Log, LogPosition } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
 import type { UnitStore } from '../ports/units.ts'
 import { LatestTable, type LatestPoint } from '../process/latest.ts'
+import { relievedLog } from '../process/relieved-log.ts'
 import { Writer } from '../process/writer.ts'
 import { CachedQueries } from '../query/cached-queries.ts'
 import { Queries } from '../query/queries.ts'
@@ -59,27 +61,25 @@ export async function openCore(config: Config, options: CoreOptions) {
   })
   const locations = new Locations({ registry, clock, onError })
   const latest: LatestTable = await restoreLatest(store, table, registry)
-  const live = openLive(config, registry)
+  const live = openLive(config, registry, firstOf(log, store))
   const ledger = new Ledger(log.status().pointsAppended)
   const writer = openWriter(config, {
     ...{ log, store, clock, logger, latest, registry, ledger, live, onFailure },
     onFresh: metrics.observeFresh,
   })
   const analytics = analyticsOf(config, { log, table, clock, logger, live, anomalies })
-  const readiness = watchReadiness({ log, store, clock })
-  const close = async (): Promise<void> => {
+  const readiness = watchReadiness({
+    ...{ log, store, clock },
+    onDamage: blocks => {
+      logger.error({ blocks }, 'blocks of the store are damaged: reads go on without their points')
+    },
+  })
+  const close = (): Promise<void> => {
     readiness.stop()
-    await writer.close()
-    await analytics?.close()
-    await store.close()
-    await log.close()
-    await locations.close()
-    await registry.close()
-    await units.close()
-    await catalog.close()
-    await anomalies.close()
-    await unitStore.close()
-    await cache.close()
+    const open = analytics === undefined ? [] : [analytics]
+    const parts = [writer, ...open, store, log, locations, registry, units]
+    const kept = [catalog, anomalies, unitStore, cache]
+    return closeAll([...parts, ...kept].map(part => () => part.close()))
   }
   const { queryTtlMs } = config.cache
   const asked = new Queries(store, registry.unitOf.bind(registry))
@@ -126,7 +126,10 @@ async function openEngines(
   try {
     const [log, store, catalog, cache, anomalies, unitStore] = await Promise.all(opening)
     return {
-      log: measuredLog(log, metrics.observeAppend),
+      log: relievedLog(measuredLog(log, metrics.observeAppend), {
+        clock,
+        relieve: () => store.flush(),
+      }),
       store: measuredStore(store, {
         onWrite: metrics.observeWrite,
         onQuery: metrics.observeQuery,
@@ -210,8 +213,16 @@ async function restoreLatest(
   return latest
 }
 
-function openLive(config: Config, registry: Registry): LiveHub {
-  const live = new LiveHub(config.live)
+/** Where the writer's subscription begins: what the store has, it does not see again. */
+function firstOf(log: Log, store: Store): LogPosition[] {
+  const stored = new Map(store.positions().map(row => [row.partition, row.offset]))
+  return log.status().partitions.map(({ partition, first }) => {
+    return { partition, offset: stored.get(partition) ?? first }
+  })
+}
+
+function openLive(config: Config, registry: Registry, begins: readonly LogPosition[]): LiveHub {
+  const live = new LiveHub({ ...config.live, begins })
   registry.onStatusChange(({ tenant, id, from, to, atMs }) => {
     const timestamp = new Date(atMs).toISOString()
     live.announce('status', tenant, { device_id: id, from, status: to, timestamp })

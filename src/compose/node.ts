@@ -4,6 +4,7 @@ import type { Config } from '../config/schema.ts'
 import { createHttpHost } from '../http/host.ts'
 import { IngestGate } from '../ingest/gate.ts'
 import { openMqttDoor, type MqttDoor } from '../mqtt/door.ts'
+import { closeAll } from '../kit/close-all.ts'
 import type { Logger } from '../observe/logger.ts'
 import { systemClock, type Clock } from '../ports/clock.ts'
 import { WeirError } from '../ports/errors.ts'
@@ -23,6 +24,8 @@ export interface WeirNode {
   readonly mqtt?: Address
   /** Resolves with the reason when the node cannot go on; the caller then stops it. */
   readonly failed: Promise<Error>
+  /** Why it takes no more points until a restart, although it answers; undefined while it does. */
+  failure(): string | undefined
   /** Takes nothing new, makes durable and stores what it has, releases everything. */
   stop(): Promise<void>
 }
@@ -45,9 +48,8 @@ export async function startNode(config: Config, options: NodeOptions): Promise<W
   }
   const core = await openCore(config, { logger, clock, onFailure })
   const closers: (() => Promise<unknown>)[] = [core.close]
-  const stop = async (): Promise<void> => {
-    for (const close of closers.splice(0)) await close()
-  }
+  const stop = (): Promise<void> => closeAll(closers.splice(0))
+  const failure = (): string | undefined => core.log.status().failure
   try {
     const gate = openGate(config, core)
     closers.unshift(() => gate.close())
@@ -62,9 +64,10 @@ export async function startNode(config: Config, options: NodeOptions): Promise<W
     const address = addressOf(config.http.address)
     await app.listen({ ...address, backlog: 4096 })
     const http = { host: address.host, port: (app.server.address() as AddressInfo).port }
-    if (mqtt === undefined) return { http, failed, stop }
+    if (mqtt === undefined) return { http, failed, failure, stop }
     const mqttHost = addressOf(config.mqtt.address).host
-    return { http, mqtt: { host: mqttHost, port: mqtt.address.port }, failed, stop }
+    const mqttAt = { host: mqttHost, port: mqtt.address.port }
+    return { http, mqtt: mqttAt, failed, failure, stop }
   } catch (error) {
     await stop()
     throw error

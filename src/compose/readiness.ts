@@ -6,6 +6,8 @@ export interface ReadinessParts {
   readonly log: Log
   readonly store: Store
   readonly clock: Clock
+  /** So many blocks of the store are damaged; called when that is first seen, and for each more. */
+  readonly onDamage: (blocks: number) => void
 }
 
 export interface ReadinessWatch {
@@ -19,11 +21,16 @@ export interface ReadinessWatch {
 const STORE_CHECK_INTERVAL_MS = 1000
 
 /** Knows whether the node can take points; the store, which answers later, is asked every second. */
-export function watchReadiness({ log, store, clock }: ReadinessParts): ReadinessWatch {
+export function watchReadiness({ log, store, clock, onDamage }: ReadinessParts): ReadinessWatch {
   let storeFailure: string | undefined
+  let damagedBlocks = 0
   const stop = clock.every(STORE_CHECK_INTERVAL_MS, () => {
     store.stats().then(
-      ({ failure }) => (storeFailure = failure),
+      ({ failure, damagedBlocks: blocks = 0 }) => {
+        storeFailure = failure
+        if (blocks > damagedBlocks) onDamage(blocks)
+        damagedBlocks = blocks
+      },
       (error: unknown) => (storeFailure = error instanceof Error ? error.message : String(error)),
     )
   })

@@ -11,6 +11,7 @@ test('every kind of error has its status', () => {
     not_found: 404,
     conflict: 409,
     closed: 503,
+    corrupt: 500,
     // A mistake of ours: 500, logged, and nothing of it told.
     config: undefined,
   }

@@ -75,6 +75,7 @@ const STATUS_OF_KIND: Readonly<Record<ErrorKind, number>> = {
   not_found: 404,
   conflict: 409,
   closed: 503,
+  corrupt: 500,
   config: 500,
 }
 
@@ -93,6 +94,7 @@ export function problemOf(error: unknown): HttpProblem | undefined {
 
 function weirProblem(error: WeirError): HttpProblem | undefined {
   const status = error.code === 'disk_full' ? 507 : STATUS_OF_KIND[error.kind]
+  if (error.kind === 'corrupt') return new HttpProblem(status, error.message)
   if (status === 500) return undefined
   if (status < 500) return new HttpProblem(status, error.message, { limit: error.limit })
   const seconds = Math.max(1, Math.ceil((error.retryAfterMs ?? 1000) / 1000))

@@ -90,6 +90,21 @@ test('a gap is announced when what was missed is not kept any more', () => {
   )
 })
 
+test('after a restart there is a gap only for who has missed something', () => {
+  const begins = [{ partition: 0, offset: 3 }]
+  const live = new LiveHub({ replayBytes: 1 << 20, maxSubscribers: 9, begins })
+  const resume = (id: string): string[] => {
+    const reader = subscriber()
+    live.subscribe(reader, id)
+    return reader.got.map(text => text.split('\n')[0])
+  }
+  assert.deepEqual([resume('0-2'), resume('0-1')], [[], ['event: gap']])
+  assert.deepEqual(resume('1-0'), ['event: gap'], 'nothing is known of that partition')
+  live.publish(entry(3))
+  assert.deepEqual(resume('0-2'), ['id: 0-3'])
+  assert.deepEqual(resume('0-1'), ['event: gap', 'id: 0-3'])
+})
+
 test('a subscriber that cannot keep up is dropped and the others go on', () => {
   const live = hub()
   let dropped = 0

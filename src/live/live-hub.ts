@@ -1,6 +1,6 @@
 import type { Batch } from '../model/batch.ts'
 import { isoFromTime } from '../model/time.ts'
-import type { LogEntry } from '../ports/log.ts'
+import type { LogEntry, LogPosition } from '../ports/log.ts'
 import { EntryRing } from './entry-ring.ts'
 
 /** Which points a subscriber wants; absent means all. */
@@ -36,6 +36,8 @@ export interface LiveHubOptions {
   /** Bytes of recent batches kept for subscribers that resume. */
   readonly replayBytes: number
   readonly maxSubscribers: number
+  /** The first entry that will be published, per partition of the log. */
+  readonly begins?: readonly LogPosition[]
 }
 
 /**
@@ -50,7 +52,7 @@ export class LiveHub {
   readonly #maxSubscribers: number
 
   constructor(options: LiveHubOptions) {
-    this.#ring = new EntryRing(options.replayBytes)
+    this.#ring = new EntryRing(options.replayBytes, options.begins)
     this.#maxSubscribers = options.maxSubscribers
   }
 

@@ -15,6 +15,7 @@ const byKind: Readonly<Record<ErrorKind, FailedIngest>> = {
   overloaded: 'hold',
   retryable: 'hold',
   closed: 'cut',
+  corrupt: 'cut',
   config: 'cut',
   rejected: 'refuse',
   not_found: 'refuse',

@@ -28,6 +28,7 @@ export interface MetricSources {
     readonly duplicate: number
     readonly unsettled: number
     readonly diskBytes: number
+    readonly damagedBlocks?: number
     readonly memoryBytes: number
   }>
   readonly bridges: () => readonly BridgeFigures[]
@@ -119,6 +120,10 @@ export class Metrics {
       gauge.set({ state: 'stored' }, stored)
       gauge.set({ state: 'duplicate' }, duplicate)
       gauge.set({ state: 'unsettled' }, unsettled)
+    })
+    const damaged = named('weir_store_damaged_blocks', 'Damaged blocks that reads go on without')
+    this.#gauge(damaged, async gauge => {
+      gauge.set((await sources.store()).damagedBlocks ?? 0)
     })
     this.#gauge(named('weir_store_bytes', 'Bytes of the store by place', 'place'), async gauge => {
       const { diskBytes, memoryBytes } = await sources.store()

@@ -9,10 +9,18 @@
  * - `not_found`: what it names does not exist.
  * - `conflict`: what it names exists already, or changed meanwhile.
  * - `closed`: the component has stopped or has failed for good; a restart is needed.
+ * - `corrupt`: what is on disk is damaged; the message names it.
  * - `config`: the configuration is wrong.
  */
 export type ErrorKind =
-  'retryable' | 'overloaded' | 'rejected' | 'not_found' | 'conflict' | 'closed' | 'config'
+  | 'retryable'
+  | 'overloaded'
+  | 'rejected'
+  | 'not_found'
+  | 'conflict'
+  | 'closed'
+  | 'corrupt'
+  | 'config'
 
 export interface WeirErrorOptions {
   cause?: unknown

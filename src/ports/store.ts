@@ -80,9 +80,19 @@ export interface StoreStats {
   readonly stored: number
   /** Points that repeated a key that was there. stored + duplicate + unsettled = points written. */
   readonly duplicate: number
+  /**
+   * Points of entries that can never be stored, since the store was made. Absent where the store
+   * does not keep it: then the caller knows only of its own.
+   */
+  readonly deadLettered?: number
   /** Points taken and queryable of which it is not yet known whether they repeat a key. */
   readonly unsettled: number
   readonly series: number
+  /**
+   * Blocks found damaged and set aside: their points count as stored, but reads go on without them.
+   * Absent where the store cannot tell.
+   */
+  readonly damagedBlocks?: number
   /** Bytes on disk, and bytes in memory that wait to be written. */
   readonly diskBytes: number
   readonly memoryBytes: number
@@ -98,8 +108,8 @@ export interface StoreStats {
  * duplicates and disorder; series without points in range are left out of answers.
  *
  * Errors are `WeirError`s: `retryable` (try again; disk full has the code `disk_full`), `rejected`
- * (a range, interval or aggregate that makes no sense), `closed` (every call after `close`, or
- * after the store has failed for good).
+ * (a range, interval or aggregate that makes no sense), `corrupt` (a read has met damaged data and
+ * names it), `closed` (every call after `close`, or after the store has failed for good).
  */
 export interface Store {
   /**

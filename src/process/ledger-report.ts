@@ -9,6 +9,8 @@ export interface LedgerReport {
   readonly rejected: number
   readonly rejected_by_reason: Readonly<Partial<Record<RejectReason, number>>>
   readonly dead_lettered: number
+  /** Blocks of stored points that cannot be read any more; they are set aside, not deleted. */
+  readonly damaged_blocks: number
   readonly in_flight: number
   /** Where the points in flight are. */
   readonly in_flight_at: {
@@ -40,12 +42,13 @@ export interface LedgerSources {
 export async function reportLedger(sources: LedgerSources): Promise<LedgerReport> {
   const store = await sources.storeStats()
   const doors = sources.doors()
-  const { pendingPoints, deadLettered } = sources.writer()
+  const writer = sources.writer()
+  const deadLettered = store.deadLettered ?? writer.deadLettered
   let rejected = 0
   for (const points of doors.rejected.values()) rejected += points
   const at = {
     log: doors.pending,
-    writer: pendingPoints,
+    writer: writer.pendingPoints,
     unsettled: store.unsettled,
   }
   const inFlight = at.log + at.writer + at.unsettled
@@ -56,6 +59,7 @@ export async function reportLedger(sources: LedgerSources): Promise<LedgerReport
     rejected,
     rejected_by_reason: Object.fromEntries(doors.rejected),
     dead_lettered: deadLettered,
+    damaged_blocks: store.damagedBlocks ?? 0,
     in_flight: inFlight,
     in_flight_at: at,
     imbalance: doors.received - store.stored - store.duplicate - rejected - deadLettered - inFlight,

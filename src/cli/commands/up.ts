@@ -76,6 +76,7 @@ async function start(config: Config, { io, isDemo, logger }: StartContext): Prom
   }
   return {
     failed,
+    failure: () => node.failure(),
     async stop() {
       await demo?.stop()
       await node.stop()
@@ -95,6 +96,7 @@ const UNAVAILABLE = new Set([
 /** Undefined where the error is nobody's expectation and its trace is wanted. */
 function codeOfStartError(error: unknown): number | undefined {
   if (error instanceof WeirError) {
+    if (error.kind === 'corrupt') return exitCode('damaged')
     return exitCode(error.kind === 'config' ? 'usage' : 'unavailable')
   }
   const { code } = error as NodeJS.ErrnoException

@@ -89,6 +89,10 @@ function ledgerRoute(app: HttpApp, { ledger }: HttpServices): void {
             rejected: count,
             rejected_by_reason: Type.Record(Type.String(), count),
             dead_lettered: count,
+            damaged_blocks: Type.Integer({
+              minimum: 0,
+              description: 'Blocks of stored points that are damaged on disk: reads go on without',
+            }),
             in_flight: Type.Integer(),
             in_flight_at: Type.Record(Type.String(), Type.Integer(), {
               description: 'Where the points in flight are',

@@ -75,7 +75,8 @@ describe('the embedded log', { timeout: 120_000 }, () => {
     log = await EmbeddedLog.open({ directory })
     const { entries, deliver } = recorder()
     const subscription = await log.subscribe({ group: 'a', from: [], deliver })
-    await assert.rejects(subscription.caughtUp, /log entry 1 is damaged: checksum differs/)
+    const named = { kind: 'corrupt', message: /log entry 1 is damaged: checksum differs/ }
+    await assert.rejects(subscription.caughtUp, named)
     assert.equal(entries.length, 0)
     await assert.rejects(log.append([taggedEntry(3)]), { kind: 'closed' })
     assert.match(log.status().failure ?? '', /entry 1 is damaged/)
@@ -84,7 +85,8 @@ describe('the embedded log', { timeout: 120_000 }, () => {
   it('refuses to open when a record is damaged that others follow', async () => {
     await appendTags(0, 3)
     await tamper(1, (bytes, at) => (bytes[at + 8] ^= 128))
-    await assert.rejects(EmbeddedLog.open({ directory }), /entry 1 is damaged, and entry 2 follows/)
+    const named = { kind: 'corrupt', message: /entry 1 is damaged, and entry 2 follows/ }
+    await assert.rejects(EmbeddedLog.open({ directory }), named)
   })
 
   it('drops an append that was cut off, and goes on in its place', async () => {

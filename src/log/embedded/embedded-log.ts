@@ -47,7 +47,7 @@ export class EmbeddedLog implements Log {
   #failure: WeirError | undefined
   #closing: Promise<void> | undefined
 
-  /** @throws WeirError `config` when the directory cannot be used, `closed` when it is damaged. */
+  /** @throws WeirError `config` when the directory cannot be used, `corrupt` when it is damaged. */
   static async open(options: EmbeddedLogOptions): Promise<EmbeddedLog> {
     const maxBytes = options.maxBytes ?? Infinity
     const segmentBytes = Math.min(options.segmentBytes ?? SEGMENT_BYTES, maxBytes / 4)

@@ -87,7 +87,8 @@ export class EmbeddedSubscription implements Subscription {
       }
       return chunk
     } catch (cause) {
-      throw this.#stop(`log entry ${offset} is damaged: ${(cause as Error).message}`, cause)
+      const message = `log entry ${offset} is damaged: ${(cause as Error).message}`
+      throw this.#stop(new WeirError('corrupt', message, { cause }))
     }
   }
 
@@ -108,12 +109,12 @@ export class EmbeddedSubscription implements Subscription {
 
   #refused(cause: unknown): WeirError {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    return this.#stop(`group ${this.#options.group} failed on delivery: ${reason}`, cause)
+    const message = `group ${this.#options.group} failed on delivery: ${reason}`
+    return this.#stop(new WeirError('closed', message, { cause }))
   }
 
-  #stop(message: string, cause: unknown): WeirError {
+  #stop(reason: WeirError): WeirError {
     this.#phase = 'stopped'
-    const reason = new WeirError('closed', message, { cause })
     this.#source.fail(reason)
     return reason
   }

@@ -5,6 +5,7 @@ import { framePoints } from '../../model/frame.ts'
 import { WeirError } from '../../ports/errors.ts'
 import { encodeRecordHeader } from './record.ts'
 import { recover, segmentPath, type Recovered } from './recovery.ts'
+import { hasRoom, mostSegmentBytes } from './spare-room.ts'
 import {
   createSegment,
   readRecords,
@@ -56,13 +57,14 @@ export class EntryFile {
   #trimTo = 0
   #closing = new AbortController()
 
-  /** @throws WeirError `config` when the directory cannot be used, `closed` when it is damaged. */
+  /** @throws WeirError `config` when the directory cannot be used, `corrupt` when it is damaged. */
   static async open(directory: string, segmentBytes: number): Promise<EntryFile> {
     try {
       await mkdir(directory, { recursive: true })
       const recovered = await recover(directory)
       await syncDirectory(dirname(resolve(directory)))
-      return new EntryFile(directory, segmentBytes, recovered)
+      const most = Math.min(segmentBytes, await mostSegmentBytes(directory))
+      return new EntryFile(directory, most, recovered)
     } catch (cause) {
       if (cause instanceof WeirError) throw cause
       const { message } = cause as Error
@@ -106,6 +108,8 @@ export class EntryFile {
       const bytes = frames.reduce((sum, frame) => sum + frame.length, 0)
       const segment = await this.#segmentFor(bytes)
       const header = encodeRecordHeader(record, segment.seed)
+      const grown = segment.end + header.length + bytes - segment.written
+      if (grown > 0) await this.#makeRoom(grown)
       const end = await writeRecord(segment, [header, ...frames], this.#segmentBytes)
       segment.first ??= this.next
       segment.end = end
@@ -215,6 +219,17 @@ export class EntryFile {
     }
   }
 
+  /** Spares are room too, where there is no other. */
+  async #makeRoom(bytes: number): Promise<void> {
+    while (!(await hasRoom(this.#directory, bytes))) {
+      const spare = this.#spares.pop()
+      if (spare === undefined) {
+        throw Object.assign(new Error('what is left is for the store'), { code: 'ENOSPC' })
+      }
+      await unlink(spare)
+    }
+  }
+
   /** Makes the next segment while the last one is still being written. */
   #prepare(): void {
     if (this.#upcoming !== undefined) return
@@ -226,7 +241,8 @@ export class EntryFile {
     const sequence = this.#nextSequence
     const path = segmentPath(this.#directory, sequence)
     const spare = this.#spares.shift()
-    if (spare !== undefined) await rename(spare, path)
+    if (spare === undefined) await this.#makeRoom(0)
+    else await rename(spare, path)
     try {
       const segment = await createSegment(path, sequence)
       await syncDirectory(this.#directory)

@@ -126,5 +126,5 @@ async function checkTail(segments: readonly Segment[], next: number): Promise<vo
 }
 
 function damaged(path: string, what: string): WeirError {
-  return new WeirError('closed', `the log cannot be used: ${path}: ${what}`)
+  return new WeirError('corrupt', `the log cannot be used: ${path}: ${what}`)
 }

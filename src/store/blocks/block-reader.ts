@@ -13,6 +13,8 @@ import type { PointBuffer } from './point-buffer.ts'
 /** Where a block was found, to name it when it is damaged. */
 export interface BlockPlace {
   readonly series: number
+  /** The time in its key. */
+  readonly time: number
   readonly partition: Partition
 }
 
@@ -43,21 +45,22 @@ export function decodeOnto(
   }
 }
 
-function damaged(error: unknown, { series, partition }: BlockPlace): unknown {
-  if (!(error instanceof BlockError)) return error
-  return new DamagedBlock(series, partition.path, error)
+function damaged(error: unknown, place: BlockPlace): unknown {
+  return error instanceof BlockError ? new DamagedBlock(place, error) : error
 }
 
 /** A block that cannot be read. The reader who knows the names of the series says them. */
 export class DamagedBlock extends WeirError {
-  readonly series: number
-  readonly path: string
+  readonly place: BlockPlace
 
-  constructor(series: number, path: string, cause: Error) {
-    super('retryable', `a block of series ${series} in ${path} is damaged: ${cause.message}`, {
-      cause,
-    })
-    this.series = series
-    this.path = path
+  constructor(place: BlockPlace, cause: Error) {
+    const { series, partition } = place
+    const name = `a block of series ${series} in ${partition.path}`
+    super('corrupt', `${name} is damaged: ${cause.message}`, { cause })
+    this.place = place
+  }
+
+  get path(): string {
+    return this.place.partition.path
   }
 }

@@ -192,6 +192,38 @@ test('a frame that cannot be stored is refused, and the log goes on behind it', 
   assert.deepEqual(engine.positions(), [{ partition: 0, offset: 8 }])
 })
 
+test('what could not be stored is counted once, over restarts and replays', async t => {
+  const bench = newBench(t)
+  const { log } = bench
+  const refuse = (count: number) => {
+    const points = Array.from({ length: count }, (_, i) => point(i, i))
+    const entry = log.append(batchOf('t', points))
+    entry.frame[entry.frame.length - 1] ^= 1
+    return entry
+  }
+  const reopen = async () => {
+    await bench.engine.close()
+    bench.engine = open(bench.directory, () => bench.commits++)
+    for (const { frame, position } of log.from(bench.engine.positions())) {
+      try {
+        bench.engine.take(frame, position)
+      } catch (error) {
+        assert.equal((error as WeirError).kind, 'rejected')
+      }
+    }
+    return bench.engine.stats().deadLettered
+  }
+  refuse(3)
+  assert.equal(await reopen(), 3, 'replayed')
+  await bench.engine.loop.all()
+  assert.equal(await reopen(), 3, 'remembered')
+  refuse(4)
+  write(bench, [point(2, 2)])
+  assert.equal(await reopen(), 7)
+  await bench.engine.loop.all()
+  assert.equal(await reopen(), 7)
+})
+
 test('blocks of a series never overlap and become well filled, however small the flushes', async t => {
   const bench = newBench(t)
   const { engine } = bench
@@ -204,7 +236,7 @@ test('blocks of a series never overlap and become well filled, however small the
   const [partition] = engine.partitions.all()
   const file = engine.partitions.file(partition)
   const { readBlockHeader } = await import('./codec/block.ts')
-  const headers = [...file.forward(0, 0, 2 ** 53)].map(block => readBlockHeader(block))
+  const headers = [...file.forward(0, 0, 2 ** 53)].map(({ block }) => readBlockHeader(block))
   let last = -1
   for (const { firstTime, lastTime } of headers) {
     assert.ok(firstTime > last)

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { Dictionaries } from '../../model/dictionary.ts'
-import { decodeFrame } from '../../model/frame.ts'
+import { decodeFrame, framePoints } from '../../model/frame.ts'
 import { SeriesTable } from '../../model/series-table.ts'
 import { WeirError } from '../../ports/errors.ts'
 import type { LogPosition } from '../../ports/log.ts'
@@ -9,6 +9,7 @@ import type { StoreStats } from '../../ports/store.ts'
 import { coveredPoints, isWithin, logPositions } from './covers.ts'
 import type { Cover } from './covers.ts'
 import { FlushLoop } from './flush-loop.ts'
+import type { DamagedBlock } from './block-reader.ts'
 import { flushGeneration } from './flush.ts'
 import type { FlushContext } from './flush.ts'
 import type { Generation } from './generation.ts'
@@ -17,6 +18,7 @@ import { syncFolder } from './lmdb-table.ts'
 import { MetaFile } from './meta-file.ts'
 import { PartitionSet } from './partition-set.ts'
 import type { WorkerOptions } from './protocol.ts'
+import { setAside } from './quarantine.ts'
 import { SeriesColumns } from './series-columns.ts'
 
 /** Longest turn of a flush or a read before messages are served. */
@@ -42,6 +44,10 @@ export class Engine {
   #nowMs: number
   #halted = false
   #isPressed = false
+  /** Points of entries that could not be stored, since the store was made. */
+  #deadLettered: number
+  /** Blocks that a read could not read. */
+  readonly #suspects: DamagedBlock[] = []
 
   constructor(options: WorkerOptions, onCommit: () => void) {
     const { directory, headBytes } = options
@@ -58,6 +64,7 @@ export class Engine {
     this.#loadPartitions()
     this.head = new Head(headBytes, this.columns, this.partitions)
     this.#taken = new Map(this.meta.covers)
+    this.#deadLettered = this.meta.deadLettered
     this.#flushIntervalMs = options.flushIntervalMs
     this.#nowMs = options.nowMs
     const context: FlushContext = {
@@ -70,6 +77,10 @@ export class Engine {
     this.loop = new FlushLoop({
       freeze: () => this.#freeze(),
       flush: async generation => {
+        for (let one = this.#suspects[0]; one !== undefined; one = this.#suspects[0]) {
+          await setAside(this.partitions, one)
+          this.#suspects.shift()
+        }
         await flushGeneration(context, generation)
         // So much came meanwhile that the next one had better be quick.
         this.#isPressed = 2 * this.head.active.points > generation.points
@@ -95,6 +106,7 @@ export class Engine {
       checkPoints(batch.timestamps, batch.values, batch.texts)
     } catch (error) {
       this.#taken.set(partition, { offset: offset + 1, point: 0 })
+      this.#deadLettered += framePoints(frame)
       if (error instanceof WeirError) throw error
       throw new WeirError('rejected', `frame at ${partition}:${offset}: ${String(error)}`)
     }
@@ -106,6 +118,12 @@ export class Engine {
     if (active.points > 0) active.oldestMs ??= this.#nowMs
     if (this.head.isDue || !isWhole) this.loop.start()
     return isWhole
+  }
+
+  /** A read has met a block that it cannot read: it is set aside with the next flush, which is now. */
+  suspect(block: DamagedBlock): void {
+    this.#suspects.push(block)
+    this.loop.start()
   }
 
   /** Tells the time; flushes what has waited long enough. */
@@ -124,10 +142,12 @@ export class Engine {
     let stored = 0
     let duplicate = 0
     let unsettled = 0
+    let damagedBlocks = 0
     let diskBytes = this.meta.bytes
     for (const partition of this.partitions.all()) {
       stored += partition.stored
       duplicate += partition.duplicate
+      damagedBlocks += partition.damaged
       diskBytes += partition.bytes
     }
     for (const generation of [head.frozen, head.active]) {
@@ -141,7 +161,8 @@ export class Engine {
     const { failure } = this.loop
     return {
       ...{ stored, duplicate, unsettled, series: this.table.seriesCount },
-      ...{ diskBytes, memoryBytes: head.usedBytes },
+      ...{ diskBytes, memoryBytes: head.usedBytes, damagedBlocks },
+      deadLettered: this.#deadLettered,
       ...(failure === undefined ? {} : { failure: failure.message }),
     }
   }
@@ -164,8 +185,11 @@ export class Engine {
     const { head, meta, columns } = this
     if (head.frozen !== undefined) return head.frozen
     const nothing = head.active.points === 0 && !columns.hasDirtyPages
-    if (nothing && isWithin(this.#taken, meta.covers)) return undefined
-    return head.freeze(new Map(this.#taken))
+    const isCovered = isWithin(this.#taken, meta.covers)
+    if (nothing && isCovered && this.#suspects.length === 0) return undefined
+    const generation = head.freeze(new Map(this.#taken))
+    generation.deadLettered = this.#deadLettered
+    return generation
   }
 
   /** Counts come from the state, but where a flush was cut short from the partition itself. */
@@ -179,6 +203,7 @@ export class Engine {
       else {
         partition.stored = row[1]
         partition.duplicate = row[2]
+        partition.damaged = row[3] ?? 0
       }
     }
   }

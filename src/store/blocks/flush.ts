@@ -4,7 +4,7 @@ import type { Generation, Share } from './generation.ts'
 import type { Head } from './head.ts'
 import { mergeSeries } from './merge.ts'
 import type { BlockChange } from './partition-file.ts'
-import type { MetaFile, MetaState } from './meta-file.ts'
+import type { MetaFile, MetaState, PartitionRow } from './meta-file.ts'
 import { coverRows } from './covers.ts'
 import type { Covers } from './covers.ts'
 import type { PartitionSet } from './partition-set.ts'
@@ -54,13 +54,13 @@ export async function flushGeneration(
   shares.sort((a, b) => a.partition.startUs - b.partition.startUs)
   const pending = shares.map(share => share.partition.startUs)
   if (pending.length > 0) {
-    await meta.begin(table, stateOf(context, { covers: meta.covers, pending }))
+    await meta.begin(table, stateOf(context, meta, pending))
   }
   for (const share of shares) {
     const isLast = share === shares.at(-1)
     if (!share.done) await flushShare(context, { generation, share, turns, isLast })
   }
-  await meta.finish(columns, stateOf(context, { covers: generation.covers, pending: [] }))
+  await meta.finish(columns, stateOf(context, generation, []))
 }
 
 /** Finds out which series have points in which partition. */
@@ -107,7 +107,6 @@ async function flushShare(context: FlushContext, flush: ShareFlush): Promise<voi
     }
     await run.commit(Infinity)
     await run.written
-    partition.measure()
   } catch (error) {
     // What it says was not written.
     partition.tails = undefined
@@ -115,8 +114,20 @@ async function flushShare(context: FlushContext, flush: ShareFlush): Promise<voi
   } finally {
     // A transaction under way must be over before anyone tries again.
     await run.written.catch(() => undefined)
+    await partition.file?.release().catch(() => undefined)
+    partition.measure()
     partition.pinned = false
   }
+}
+
+/** What a transaction brings. */
+interface Found {
+  readonly below: number
+  /** Series that are done. */
+  readonly done: readonly number[]
+  readonly stored: number
+  readonly duplicate: number
+  readonly damaged: number
 }
 
 /** The flush of one share: what waits for its transaction, and the transaction under way. */
@@ -130,6 +141,7 @@ class ShareRun {
   #bytes = 0
   #stored: number
   #duplicate: number
+  #damaged: number
   /** The transaction under way. */
   written: Promise<void> = Promise.resolve()
 
@@ -140,6 +152,7 @@ class ShareRun {
     this.#isLast = isLast
     this.#stored = share.stored
     this.#duplicate = share.duplicate
+    this.#damaged = share.damaged
   }
 
   get isFull(): boolean {
@@ -165,12 +178,14 @@ class ShareRun {
     columns.settleNewest(series, points.timestamps[last], { value, text: points.texts?.[last] })
     const before = this.#changes.length
     const changes = this.#changes
-    const added = mergeSeries(points, {
-      ...{ partitions, partition, series, blockPoints, joins, changes },
-    })
+    const target = {
+      ...{ partitions, partition, series, blockPoints, joins, changes, damaged: 0 },
+    }
+    const added = mergeSeries(points, target)
     for (let i = before; i < changes.length; i++) this.#bytes += changes[i].block?.length ?? 0
     this.#stored += added
     this.#duplicate += count - added
+    this.#damaged += target.damaged
     this.#done.push(series)
   }
 
@@ -181,7 +196,8 @@ class ShareRun {
   async commit(below: number): Promise<void> {
     const changes = this.#changes
     const done = this.#done
-    const found = { below, stored: this.#stored, duplicate: this.#duplicate, done }
+    const counts = { stored: this.#stored, duplicate: this.#duplicate, damaged: this.#damaged }
+    const found = { below, done, ...counts }
     this.#done = []
     this.#changes = []
     this.#bytes = 0
@@ -191,10 +207,7 @@ class ShareRun {
     this.written.catch(() => undefined)
   }
 
-  async #write(
-    changes: readonly BlockChange[],
-    found: { below: number; stored: number; duplicate: number; done: readonly number[] },
-  ): Promise<void> {
+  async #write(changes: readonly BlockChange[], found: Found): Promise<void> {
     const share = this.#share
     const { partition } = share
     const record = partition.recordOf({ covers: this.#generation.covers, ...found })
@@ -203,6 +216,7 @@ class ShareRun {
     share.doneBelow = found.below
     share.stored = found.stored
     share.duplicate = found.duplicate
+    share.damaged = found.damaged
     if (this.#isLast) this.#release(found.done)
     if (found.below !== Infinity) return
     partition.apply(record)
@@ -219,14 +233,16 @@ class ShareRun {
 
 function stateOf(
   { partitions }: FlushContext,
-  { covers, pending }: { covers: Covers; pending: readonly number[] },
+  { covers, deadLettered }: { covers: Covers; deadLettered: number },
+  pending: readonly number[],
 ): MetaState {
-  const known: [number, number, number][] = []
+  const known: PartitionRow[] = []
   const ahead = new Set(pending)
   for (const partition of partitions.all()) {
-    const { startUs, stored, duplicate, exists } = partition
+    const { startUs, stored, duplicate, damaged, exists } = partition
     if (!exists) continue
-    known.push([startUs, stored, duplicate])
+    const counts = [startUs, stored, duplicate] as const
+    known.push(damaged === 0 ? counts : [...counts, damaged])
     // Left over from a flush that a crash ended: the replay has not come so far again.
     if (partition.isAheadOf(covers)) ahead.add(startUs)
   }
@@ -234,6 +250,7 @@ function stateOf(
     version: 1,
     partitionUs: partitions.spanUs,
     covered: coverRows(covers),
+    ...(deadLettered === 0 ? {} : { deadLettered }),
     pending: [...ahead],
     partitions: known,
   }

@@ -14,6 +14,8 @@ export interface Share {
   /** What the flush has found for those series. */
   stored: number
   duplicate: number
+  /** Blocks that it has set aside. */
+  damaged: number
   done: boolean
 }
 
@@ -34,6 +36,8 @@ export class Generation {
   oldestMs: number | undefined = undefined
   /** What the log need not deliver again once this generation is flushed; set by the freeze. */
   covers: Covers = new Map()
+  /** Points of entries before there that could not be stored, since the store was made. */
+  deadLettered = 0
 
   ensure(count: number): void {
     const size = this.tailAt.length
@@ -52,7 +56,7 @@ export class Generation {
     if (share === undefined) {
       share = {
         ...{ partition, fresh: 0, unsettled: 0, series: [], doneBelow: 0 },
-        ...{ stored: 0, duplicate: 0, done: false },
+        ...{ stored: 0, duplicate: 0, damaged: 0, done: false },
       }
       this.shares.set(partition, share)
     }

@@ -1,8 +1,16 @@
-import { closeSync, fsyncSync, openSync } from 'node:fs'
-import { statfs } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { open } from 'lmdb'
 import { WeirError } from '../../ports/errors.ts'
+import { checkSpare, diskFull, FileRoom, isNoSpace, makeFile } from './file-room.ts'
 
 /** How keys become bytes, and back. */
 export interface KeyEncoder<Key> {
@@ -22,20 +30,48 @@ export interface Table<Key> {
     start: Key
     end: Key | undefined
     reverse?: boolean
-  }): Iterable<{ value: Buffer }>
+  }): Iterable<{ key: Key; value: Buffer }>
   batch(action: () => void): Promise<boolean>
+  getStats(): TableStats
   close(): Promise<void>
 }
 
+interface TreeStats {
+  readonly treeDepth: number
+  readonly treeBranchPageCount: number
+  readonly treeLeafPageCount: number
+  readonly overflowPages: number
+}
+
+/** What LMDB says of the last transaction's state. */
+export interface TableStats {
+  readonly pageSize: number
+  readonly lastPageNumber: number
+  readonly root: TreeStats
+  /** The tree of free pages. */
+  readonly free: TreeStats
+}
+
+const isPosix = process.platform !== 'win32'
 /** Address space only: the file is as large as its pages. LMDB enlarges it when it is not enough. */
-const MAP_BYTES = process.platform === 'win32' ? undefined : 2 ** 36
+const MAP_BYTES = isPosix ? 2 ** 36 : undefined
+/** A page for LMDB itself and 64 bytes for each thread that reads. */
+const LOCK_BYTES = 8192
+const PAGE_HEADER_BYTES = 16
 
 /**
  * One LMDB file. A transaction is written by a thread of LMDB's own and is durable when its promise
  * resolves: without `overlappingSync` a commit is the classic one of LMDB, which syncs the data,
  * then writes and syncs the meta page.
+ *
+ * @param empty what a new file holds; without it LMDB makes the file, which takes a disk with room.
+ * @throws WeirError `retryable`, with the code `disk_full` where that is why.
  */
-export function openTable<Key>(path: string, keyEncoder: KeyEncoder<Key>): Table<Key> {
+export function openTable<Key>(
+  path: string,
+  keyEncoder: KeyEncoder<Key>,
+  empty?: Uint8Array,
+): Table<Key> {
   const options = {
     keyEncoder,
     path,
@@ -48,17 +84,41 @@ export function openTable<Key>(path: string, keyEncoder: KeyEncoder<Key>): Table
     maxReaders: 64,
     ...(MAP_BYTES === undefined ? {} : { mapSize: MAP_BYTES }),
   }
+  if (empty !== undefined && isPosix) makeFile(path, { empty, lockBytes: LOCK_BYTES })
   try {
     return open(options as never) as unknown as Table<Key>
   } catch (error) {
     if (isNoSpace(error)) throw diskFull(error)
-    throw new WeirError('retryable', `opening ${path} failed: ${String(error)}`, { cause: error })
+    const kind = /MDB_(INVALID|CORRUPTED|PAGE_NOTFOUND)/.test(String(error))
+      ? 'corrupt'
+      : 'retryable'
+    throw new WeirError(kind, `opening ${path} failed: ${String(error)}`, { cause: error })
   }
+}
+
+/**
+ * What an LMDB file without content holds, from the file at `path`, which is made when it is missing:
+ * once for a store, when that is made.
+ */
+export function emptyFile(path: string): Uint8Array {
+  const kept = existsSync(path) ? readFileSync(path) : undefined
+  if (kept !== undefined && kept.length > 0) return kept
+  checkSpare(path)
+  const made = `${path}.new`
+  const table = openTable(made, { writeKey: () => 0, readKey: () => 0 })
+  const bytes = readFileSync(made)
+  void table.close().then(() => {
+    for (const file of [made, `${made}-lock`]) rmSync(file, { force: true })
+  })
+  // In one step and durably: what is there is whole.
+  writeFileSync(`${path}.copy`, bytes, { flush: true })
+  renameSync(`${path}.copy`, path)
+  return bytes
 }
 
 /** Makes the names of new files in a folder durable. Windows cannot, and need not. */
 export function syncFolder(path: string): void {
-  if (process.platform === 'win32') return
+  if (!isPosix) return
   const folder = openSync(path, 'r')
   try {
     fsyncSync(folder)
@@ -67,54 +127,98 @@ export function syncFolder(path: string): void {
   }
 }
 
-/**
- * A disk with less room than this after a transaction counts as full. LMDB must not find out by
- * itself: lmdb-js 3.5.6 writes the message of a failed write past the end of its memory
- * (mdb_page_flush: 100 bytes for up to 120), which ends the process.
- */
-const SPARE_BYTES = 1 << 20
-const PAGE_BYTES = 4096
-/** Besides its own pages, a value may cost the leaf that names it and the branches above. */
-const PAGES_OF_A_CHANGE = 3
-
+/** What a transaction changes, for the room that it needs. */
 export interface TableTransaction {
-  /** The values that will be put or, where undefined, removed: what room they need. */
+  /** The values that will be put or, where undefined, removed. */
   readonly values: readonly (Uint8Array | undefined)[]
   readonly action: () => void
 }
 
 /**
- * Runs `action` as one transaction.
- *
- * @throws WeirError `retryable`, with the code `disk_full` where that is why; nothing was written.
+ * Writes transactions of one table, one at a time, on blocks that it has made sure of before: a
+ * full disk is met here and never by LMDB.
  */
-export async function commitBatch(
-  path: string,
-  table: { batch(action: () => void): Promise<boolean> },
-  { values, action }: TableTransaction,
-): Promise<void> {
-  const folder = dirname(path)
-  let bytes = SPARE_BYTES
+export class TableWriter {
+  readonly #path: string
+  readonly #table: Pick<Table<never>, 'batch' | 'getStats'>
+  readonly #room: FileRoom
+  #failure: WeirError | undefined = undefined
+
+  constructor(path: string, table: Pick<Table<never>, 'batch' | 'getStats'>) {
+    this.#path = path
+    this.#table = table
+    this.#room = new FileRoom(path)
+  }
+
+  /**
+   * Runs `action` as one transaction; durable when it resolves.
+   *
+   * @throws WeirError `retryable`, with the code `disk_full` where that is why: nothing was written.
+   *   `closed`: LMDB has failed for good, and must not be asked again.
+   */
+  async commit({ values, action }: TableTransaction): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure
+    const stats = this.#table.getStats()
+    const end = endOf(stats)
+    await this.#room.reserve(end, end + mostNewPages(stats, values) * stats.pageSize)
+    try {
+      await this.#table.batch(action)
+    } catch (error) {
+      throw await this.#failed(await commitError(error))
+    }
+  }
+
+  /** Gives the blocks back that no transaction has used. After the last one of a row. */
+  async release(): Promise<void> {
+    if (this.#failure === undefined) await this.#room.release(endOf(this.#table.getStats()))
+  }
+
+  async #failed(cause: unknown): Promise<WeirError> {
+    const message = `writing ${this.#path} failed: ${String(cause)}`
+    try {
+      await this.release()
+    } catch (panic) {
+      // After a failed write of its meta page LMDB refuses everything, and a second transaction
+      // would wait for ever.
+      this.#failure = new WeirError('closed', `${message}; ${String(panic)}`, { cause })
+      return this.#failure
+    }
+    return isNoSpace(cause) ? diskFull(cause) : new WeirError('retryable', message, { cause })
+  }
+}
+
+/** Where the pages of the last transaction end. */
+function endOf({ lastPageNumber, pageSize }: TableStats): number {
+  return (lastPageNumber + 1) * pageSize
+}
+
+/** Pages that list free pages, and some more. */
+const SLACK_PAGES = 16
+/** A branch page has room for more keys than that, even when it is half empty. */
+const LEAST_KEYS_OF_A_BRANCH = 50
+
+/**
+ * How many pages a transaction may add to the file at most: copies of what it changes (LMDB never
+ * overwrites a page that a reader may see), splits, values that get pages of their own, and the
+ * list of free pages. As if no free page could be used again.
+ */
+export function mostNewPages(
+  { pageSize, root, free }: TableStats,
+  values: readonly (Uint8Array | undefined)[],
+): number {
+  const count = values.length
+  let pages = SLACK_PAGES + 2 * pagesOf(free) + 2 * root.treeDepth
+  pages += Math.min(count * (root.treeDepth + 1), pagesOf(root) - root.overflowPages)
+  pages += count + Math.ceil(count / LEAST_KEYS_OF_A_BRANCH)
   for (const value of values) {
-    const pages = PAGES_OF_A_CHANGE + Math.ceil((value?.length ?? 0) / PAGE_BYTES)
-    bytes += pages * PAGE_BYTES
+    const length = value?.length ?? 0
+    if (length > pageSize / 4) pages += Math.ceil((length + PAGE_HEADER_BYTES) / pageSize)
   }
-  if (!(await hasRoom(folder, bytes))) throw diskFull()
-  try {
-    await table.batch(action)
-  } catch (error) {
-    const cause = await commitError(error)
-    if (isNoSpace(cause) || !(await hasRoom(folder, SPARE_BYTES))) throw diskFull(cause)
-    throw new WeirError('retryable', `writing ${path} failed: ${String(cause)}`, { cause })
-  }
+  return pages
 }
 
-function diskFull(cause?: unknown): WeirError {
-  return new WeirError('retryable', 'the disk is full', { cause, code: 'disk_full' })
-}
-
-function isNoSpace(error: unknown): boolean {
-  return /ENOSPC|no space/i.test(String(error))
+function pagesOf(tree: TreeStats): number {
+  return tree.treeBranchPageCount + tree.treeLeafPageCount + tree.overflowPages
 }
 
 /** LMDB hands the true reason over as a promise that rejects. */
@@ -125,9 +229,4 @@ async function commitError(error: unknown): Promise<unknown> {
     () => error,
     (reason: unknown) => reason,
   )
-}
-
-async function hasRoom(folder: string, bytes: number): Promise<boolean> {
-  const { bavail, bsize } = await statfs(folder)
-  return bavail * bsize >= bytes
 }

@@ -1,10 +1,11 @@
-import { headerOf, decodeOnto } from './block-reader.ts'
+import { DamagedBlock, decodeOnto, headerOf } from './block-reader.ts'
 import type { BlockPlace } from './block-reader.ts'
 import { encodeBlock } from './codec/block.ts'
 import type { BlockHeader } from './codec/block.ts'
-import type { BlockChange } from './partition-file.ts'
+import type { BlockChange, KeyedBlock } from './partition-file.ts'
 import type { Partition, PartitionSet } from './partition-set.ts'
 import { PointBuffer } from './point-buffer.ts'
+import { asideChanges } from './quarantine.ts'
 import { mergeSlices } from './settle.ts'
 
 /** A block is cut before its texts exceed this. */
@@ -21,9 +22,12 @@ export interface MergeTarget {
   /** Whether short blocks are joined; when not, it is left to a later flush. */
   readonly joins: boolean
   readonly changes: BlockChange[]
+  /** Counts the blocks that were set aside because they cannot be read. */
+  damaged: number
 }
 
 interface Existing {
+  readonly time: number
   readonly header: BlockHeader
   readonly block: Buffer
 }
@@ -44,14 +48,15 @@ export function mergeSeries(points: PointBuffer, target: MergeTarget): number {
   const first = points.timestamps[0]
   if (!partition.exists || isBehindTail(first, target)) return appendRun(points, [], target)
   const file = partitions.file(partition)
-  const place = { series, partition }
   const touched: Existing[] = []
-  for (const block of file.backward(series, Number.MAX_SAFE_INTEGER)) {
-    const header = headerOf(block, place)
+  for (const keyed of file.backward(series, Number.MAX_SAFE_INTEGER)) {
+    const existing = existingAt(keyed, target)
+    if (existing === undefined) continue
+    const { header } = existing
     if (header.lastTime < first && touched.length === 0) {
-      return appendRun(points, joinable({ header, block }, points.length, target), target)
+      return appendRun(points, joinable(existing, points.length, target), target)
     }
-    touched.push({ header, block })
+    touched.push(existing)
     if (header.firstTime <= first) break
   }
   if (touched.length === 0) return appendRun(points, [], target)
@@ -76,7 +81,6 @@ function isBehindTail(
 function joinable(last: Existing, count: number, target: MergeTarget): Existing[] {
   const { partition, partitions, series, blockPoints, joins } = target
   if (!joins) return []
-  const place = { series, partition }
   const short: Existing[] = []
   let chosen = 0
   let total = count
@@ -91,8 +95,9 @@ function joinable(last: Existing, count: number, target: MergeTarget): Existing[
     return total < blockPoints
   }
   if (!consider(last)) return short.slice(0, chosen).reverse()
-  for (const block of partitions.file(partition).backward(series, last.header.firstTime)) {
-    if (!consider({ header: headerOf(block, place), block })) break
+  for (const keyed of partitions.file(partition).backward(series, last.header.firstTime)) {
+    const existing = existingAt(keyed, target)
+    if (existing !== undefined && !consider(existing)) break
   }
   return short.slice(0, chosen).reverse()
 }
@@ -103,9 +108,9 @@ function appendRun(points: PointBuffer, short: readonly Existing[], target: Merg
     return points.length
   }
   joined.clear()
-  for (const existing of short) decode(joined, existing, target)
+  const whole = short.filter(existing => decode(joined, existing, target))
   joined.append(points, 0, points.length)
-  removeOld(short, joined, target)
+  removeOld(whole, joined, target)
   putBlocks(joined, { from: 0, to: joined.length, evenly: false, areLast: true }, target)
   return points.length
 }
@@ -135,7 +140,10 @@ function mergeOne(
     return to - from
   }
   decoded.clear()
-  decode(decoded, existing, target)
+  if (!decode(decoded, existing, target)) {
+    putBlocks(points, { from, to, evenly: false, areLast: isLast }, target)
+    return to - from
+  }
   merged.clear()
   mergeSlices(merged, { points: decoded, from: 0, to: decoded.length }, { points, from, to })
   removeOld([existing], merged, target)
@@ -144,9 +152,37 @@ function mergeOne(
   return merged.length - header.count
 }
 
-function decode(out: PointBuffer, { header, block }: Existing, target: MergeTarget): void {
-  const place: BlockPlace = { series: target.series, partition: target.partition }
-  decodeOnto(out, block, { count: header.count, place })
+/** The block, unless it cannot be read: then it is set aside, and the flush goes on without it. */
+function existingAt({ time, block }: KeyedBlock, target: MergeTarget): Existing | undefined {
+  const { series, partition } = target
+  try {
+    return { time, block, header: headerOf(block, { series, partition, time }) }
+  } catch (error) {
+    putAside(error, { time, block }, target)
+    return undefined
+  }
+}
+
+/** Appends its points; false when it cannot be read, and is set aside. */
+function decode(out: PointBuffer, existing: Existing, target: MergeTarget): boolean {
+  const { header, block, time } = existing
+  const { series, partition } = target
+  const place: BlockPlace = { series, partition, time }
+  try {
+    decodeOnto(out, block, { count: header.count, place })
+    return true
+  } catch (error) {
+    putAside(error, existing, target)
+    return false
+  }
+}
+
+function putAside(error: unknown, { time, block }: KeyedBlock, target: MergeTarget): void {
+  if (!(error instanceof DamagedBlock)) throw error
+  const { series, partition, partitions, changes } = target
+  const file = partitions.file(partition)
+  changes.push(...asideChanges(file, { series, time, block }))
+  target.damaged++
 }
 
 /** Removes blocks that are rewritten; those whose place is taken again are simply replaced. */

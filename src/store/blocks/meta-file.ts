@@ -5,7 +5,7 @@ import type { SeriesTable } from '../../model/series-table.ts'
 import { WeirError } from '../../ports/errors.ts'
 import { coversOf } from './covers.ts'
 import type { CoverRow, Covers } from './covers.ts'
-import { commitBatch, openTable } from './lmdb-table.ts'
+import { emptyFile, openTable, TableWriter } from './lmdb-table.ts'
 import type { KeyEncoder, Table } from './lmdb-table.ts'
 import { NEWEST_PAGE_SERIES } from './series-columns.ts'
 import type { SeriesColumns } from './series-columns.ts'
@@ -13,16 +13,20 @@ import type { SeriesColumns } from './series-columns.ts'
 /** Series whose names are stored together. */
 const NAMES_PAGE_SERIES = 1024
 
+export type PartitionRow = readonly [number, number, number, number?]
+
 /** What the store knows of itself, as JSON. */
 export interface MetaState {
   readonly version: 1
   /** The span of a partition; decided when the store is made. */
   readonly partitionUs: number
   readonly covered: readonly CoverRow[]
+  /** Points of covered entries that could not be stored; absent when there are none. */
+  readonly deadLettered?: number
   /** Starts of partitions that a flush is writing: their own records say how far it came. */
   readonly pending: readonly number[]
-  /** [start, stored, duplicate] of each partition, as of the last complete flush. */
-  readonly partitions: readonly (readonly [number, number, number])[]
+  /** [start, stored, duplicate, damaged blocks] of each partition, as of the last complete flush. */
+  readonly partitions: readonly PartitionRow[]
 }
 
 type MetaKey = readonly ['state' | 'names' | 'newest', number]
@@ -46,24 +50,30 @@ const keyEncoder: KeyEncoder<MetaKey> = {
 export class MetaFile {
   readonly path: string
   readonly #db: Table<MetaKey>
+  readonly #writer: TableWriter
   /** How far the log is durably covered. */
   covers: Covers = new Map()
+  /** Of the entries before there, the points that could not be stored. */
+  deadLettered = 0
   /** Series whose names are durable. */
   #named = 0
 
   constructor(directory: string) {
     this.path = join(directory, 'meta')
-    this.#db = openTable(this.path, keyEncoder)
+    const empty = emptyFile(join(directory, 'empty'))
+    this.#db = openTable(this.path, keyEncoder, empty)
+    this.#writer = new TableWriter(this.path, this.#db)
   }
 
   state(): MetaState | undefined {
     const bytes = this.#db.get(['state', 0])
     if (bytes === undefined) return undefined
-    const state = JSON.parse(bytes.toString()) as MetaState
+    const state = this.#read('state', () => JSON.parse(bytes.toString()) as MetaState)
     if ((state.version as number) !== 1) {
       throw new WeirError('config', `${this.path} is of version ${state.version}, not 1`)
     }
     this.covers = coversOf(state.covered)
+    this.deadLettered = state.deadLettered ?? 0
     return state
   }
 
@@ -72,7 +82,7 @@ export class MetaFile {
     for (let page = 0; ; page++) {
       const bytes = this.#db.get(['names', page])
       if (bytes === undefined) break
-      const names = zstdDecompressSync(bytes).toString().split('\0')
+      const names = this.#read('names', () => zstdDecompressSync(bytes).toString().split('\0'))
       for (let i = 0; i + 2 < names.length; i += 3) {
         const id = table.series(table.device(names[i], names[i + 1]), names[i + 2])
         if (id !== this.#named++) throw new WeirError('config', `${this.path} repeats a series`)
@@ -81,7 +91,7 @@ export class MetaFile {
     columns.ensure(this.#named)
     for (let page = 0; page * NEWEST_PAGE_SERIES < this.#named; page++) {
       const bytes = this.#db.get(['newest', page])
-      if (bytes !== undefined) columns.decodePage(page, bytes)
+      if (bytes !== undefined) this.#read('newest points', () => columns.decodePage(page, bytes))
     }
   }
 
@@ -95,7 +105,7 @@ export class MetaFile {
       pages.push([page, encodeNames(table, page * NAMES_PAGE_SERIES, to)])
     }
     const about = encodeState(state)
-    await commitBatch(this.path, this.#db, {
+    await this.#writer.commit({
       values: [...pages.map(([, bytes]) => bytes), about],
       action: () => {
         for (const [page, bytes] of pages) this.#db.put(['names', page], bytes)
@@ -111,7 +121,7 @@ export class MetaFile {
     try {
       const encoded = pages.map(page => columns.encodePage(page))
       const about = encodeState(state)
-      await commitBatch(this.path, this.#db, {
+      await this.#writer.commit({
         values: [...encoded, about],
         action: () => {
           pages.forEach((page, i) => this.#db.put(['newest', page], encoded[i]))
@@ -119,9 +129,20 @@ export class MetaFile {
         },
       })
       this.covers = coversOf(state.covered)
+      this.deadLettered = state.deadLettered ?? 0
+      await this.#writer.release()
     } catch (error) {
       columns.markDirty(pages)
       throw error
+    }
+  }
+
+  #read<T>(what: string, read: () => T): T {
+    try {
+      return read()
+    } catch (cause) {
+      const message = `the ${what} in ${this.path} are damaged: ${String(cause)}`
+      throw new WeirError('corrupt', message, { cause })
     }
   }
 

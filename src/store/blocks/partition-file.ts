@@ -1,4 +1,4 @@
-import { commitBatch, openTable } from './lmdb-table.ts'
+import { openTable, TableWriter } from './lmdb-table.ts'
 import type { KeyEncoder, Table } from './lmdb-table.ts'
 
 /** The place of a block: its series and the time of its first point. */
@@ -11,6 +11,15 @@ export interface BlockKey {
 export interface BlockChange extends BlockKey {
   readonly block: Buffer | undefined
 }
+
+/** A block as it was found. */
+export interface KeyedBlock {
+  readonly time: number
+  readonly block: Buffer
+}
+
+/** Added to the series of a damaged block that was set aside; so many series there never are. */
+export const ASIDE = 0x80000000
 
 /** The key of the record about the partition itself; no series has this id. */
 const ABOUT: BlockKey = { series: 0xffffffff, time: 0 }
@@ -36,10 +45,13 @@ const keyEncoder: KeyEncoder<BlockKey> = {
 export class PartitionFile {
   readonly path: string
   readonly #db: Table<BlockKey>
+  readonly #writer: TableWriter
 
-  constructor(path: string) {
+  /** @param empty see `emptyFile`; needed where the file may be missing. */
+  constructor(path: string, empty?: Uint8Array) {
     this.path = path
-    this.#db = openTable(path, keyEncoder)
+    this.#db = openTable(path, keyEncoder, empty)
+    this.#writer = new TableWriter(path, this.#db)
   }
 
   /** The record about the partition; undefined in a new file. */
@@ -47,25 +59,29 @@ export class PartitionFile {
     return this.#db.get(ABOUT)
   }
 
+  get(key: BlockKey): Buffer | undefined {
+    return this.#db.get(key)
+  }
+
   /** Blocks of a series whose first time is within [from, to), rising. */
-  *forward(series: number, from: number, to: number): Generator<Buffer> {
+  *forward(series: number, from: number, to: number): Generator<KeyedBlock> {
     const range = this.#db.getRange({ start: { series, time: from }, end: { series, time: to } })
-    for (const { value } of range) yield value
+    for (const { key, value } of range) yield { time: key.time, block: value }
   }
 
   /** Blocks of a series whose first time is below `before`, falling. */
-  *backward(series: number, before: number): Generator<Buffer> {
+  *backward(series: number, before: number): Generator<KeyedBlock> {
     if (before <= 0) return
     const start = { series, time: before - 1 }
     // The end of a range that falls is exclusive too, and time 0 is possible.
     const end = series === 0 ? undefined : { series: series - 1, time: Number.MAX_SAFE_INTEGER }
     const range = this.#db.getRange({ start, end, reverse: true })
-    for (const { value } of range) yield value
+    for (const { key, value } of range) yield { time: key.time, block: value }
   }
 
   /** Writes all changes and the record in one transaction; durable when it resolves. */
   commit(changes: readonly BlockChange[], about: Buffer): Promise<void> {
-    return commitBatch(this.path, this.#db, {
+    return this.#writer.commit({
       values: [...changes.map(({ block }) => block), about],
       action: () => {
         for (const change of changes) {
@@ -77,6 +93,11 @@ export class PartitionFile {
         this.#db.put(ABOUT, about)
       },
     })
+  }
+
+  /** Gives room back that was reserved for further commits. */
+  release(): Promise<void> {
+    return this.#writer.release()
   }
 
   close(): Promise<void> {

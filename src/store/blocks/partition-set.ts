@@ -1,10 +1,11 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { WeirError } from '../../ports/errors.ts'
 import type { LogPosition } from '../../ports/log.ts'
 import { coverRows, coveredPoints, coversOf, furthest, isWithin } from './covers.ts'
 import type { CoverRow, Covers } from './covers.ts'
 import { BlockTails } from './block-tails.ts'
-import { syncFolder } from './lmdb-table.ts'
+import { emptyFile, syncFolder } from './lmdb-table.ts'
 import { PartitionFile } from './partition-file.ts'
 
 const DAY_US = 86_400_000_000
@@ -21,6 +22,8 @@ export interface PartitionRecord {
   readonly version: 1
   readonly stored: number
   readonly duplicate: number
+  /** Blocks set aside; absent when there are none. */
+  readonly damaged?: number
   readonly covered: readonly CoverRow[]
   readonly partial: readonly { below: number; covered: readonly CoverRow[] }[]
 }
@@ -34,6 +37,8 @@ export class Partition {
   exists: boolean
   stored = 0
   duplicate = 0
+  /** Blocks that were found damaged and set aside. */
+  damaged = 0
   bytes = 0
   covered: Covers = new Map()
   partial: readonly PartialCover[] = []
@@ -81,16 +86,19 @@ export class Partition {
     below: number
     stored: number
     duplicate: number
+    damaged: number
   }): PartitionRecord {
     const complete = change.below === Infinity
     // After a crash the replay may be behind what is here already.
     const covered = complete ? furthest(this.covered, change.covers) : this.covered
     const partial = this.partial.filter(({ covers }) => !isWithin(covers, covered))
     if (!complete) partial.push({ below: change.below, covers: change.covers })
+    const damaged = this.damaged + change.damaged
     return {
       version: 1,
       stored: this.stored + change.stored,
       duplicate: this.duplicate + change.duplicate,
+      ...(damaged === 0 ? {} : { damaged }),
       covered: coverRows(covered),
       partial: partial.map(({ below, covers }) => ({ below, covered: coverRows(covers) })),
     }
@@ -99,6 +107,7 @@ export class Partition {
   apply(record: PartitionRecord): void {
     this.stored = record.stored
     this.duplicate = record.duplicate
+    this.damaged = record.damaged ?? 0
     this.covered = coversOf(record.covered)
     this.partial = record.partial.map(({ below, covered }) => ({
       below,
@@ -123,12 +132,14 @@ export class PartitionSet {
   #sorted: Partition[] | undefined = undefined
   readonly #open = new Set<Partition>()
   #followed: Partition | undefined = undefined
+  readonly #empty: Uint8Array
   #uses = 0
 
   constructor(options: { directory: string; spanUs: number; maxOpen: number }) {
     this.#directory = options.directory
     this.spanUs = options.spanUs
     this.#maxOpen = options.maxOpen
+    this.#empty = emptyFile(join(options.directory, '../empty'))
     for (const name of readdirSync(options.directory)) {
       const startUs = startOf(name)
       if (startUs === undefined) continue
@@ -174,7 +185,7 @@ export class PartitionSet {
     partition.usedAt = ++this.#uses
     if (partition.file !== undefined) return partition.file
     this.#closeUnused()
-    partition.file = new PartitionFile(partition.path)
+    partition.file = new PartitionFile(partition.path, this.#empty)
     // A new file is durable only when its folder is.
     if (!partition.exists) syncFolder(this.#directory)
     partition.exists = true
@@ -193,7 +204,13 @@ export class PartitionSet {
   /** Reads the record of a partition from its file. */
   load(partition: Partition): void {
     const about = this.file(partition).about()
-    if (about !== undefined) partition.apply(JSON.parse(about.toString()) as PartitionRecord)
+    if (about === undefined) return
+    try {
+      partition.apply(JSON.parse(about.toString()) as PartitionRecord)
+    } catch (cause) {
+      const message = `the record of ${partition.path} is damaged: ${String(cause)}`
+      throw new WeirError('corrupt', message, { cause })
+    }
   }
 
   async close(): Promise<void> {

@@ -105,7 +105,7 @@ async function forEach(
       const columns = read(series)
       if (columns !== undefined) found.push({ device, metric, ...columns })
     } catch (error) {
-      throw nameDamaged(error, { tenant: select.tenant, device, metric })
+      throw nameDamaged(engine, error, { tenant: select.tenant, device, metric })
     }
   }
   return pack(found, columnCount)
@@ -113,13 +113,15 @@ async function forEach(
 
 /** The error of a read of one series, with the names of the series where a block is damaged. */
 export function nameDamaged(
+  engine: Engine,
   error: unknown,
   { tenant, device, metric }: { tenant: string; device: string; metric: string },
 ): unknown {
   if (!(error instanceof DamagedBlock)) return error
   const name = `${tenant} / ${device} / ${metric}`
   const message = `a block of ${name} in ${error.path} is damaged: ${String(error.cause)}`
-  return new WeirError('retryable', message, { cause: error })
+  engine.suspect(error)
+  return new WeirError('corrupt', message, { cause: error })
 }
 
 interface Selected {

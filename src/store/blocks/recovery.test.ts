@@ -11,6 +11,7 @@ import { Oracle } from '../oracle.ts'
 import { checkCounts, checkRaw, checkSettled } from '../oracle-checks.ts'
 import { batchOf, Random, TestLog, testSeed } from '../test-log.ts'
 import { BlocksStore } from './blocks-store.ts'
+import { ASIDE, PartitionFile } from './partition-file.ts'
 
 const DEVICES = ['d0', 'd1', 'd2', 'd3']
 const ENTRIES = 300
@@ -125,44 +126,114 @@ test('when the thread of the store dies, every call is refused and stats say why
   await store.close()
 })
 
-test('a damaged block fails the reads that need it, by name, and no others', async t => {
+/** A folder with a partition of four series, one of which has a damaged block. */
+async function damagedFolder(t: TestContext, damage: (path: string) => void): Promise<string> {
   const directory = newFolder(t)
-  let store = await BlocksStore.open({ directory })
+  const store = await BlocksStore.open({ directory })
   const random = new Random(3)
   const points = DEVICES.flatMap(device =>
     Array.from({ length: 400 }, (_, i) => ({ device, metric: 'm', time: i, value: random.next() })),
   )
   await store.write([new TestLog().append(batchOf('t', points))])
   await store.close()
-  const path = join(directory, 'partitions', '1970-01-01.blocks')
-  damageSecondBlock(path)
-  store = await BlocksStore.open({ directory })
-  t.after(() => store.close())
-  const read = (device: string) => {
-    const select = { tenant: 't', devices: [device], metrics: [] }
-    return store.read({ select, range: EVERYTHING, limit: 1e6, order: 'asc' })
-  }
-  const failed: string[] = []
-  for (const device of DEVICES) {
-    try {
-      const [found] = await read(device)
-      assert.equal(found.timestamps.length, 400)
-    } catch (error) {
-      assert.match(String(error), new RegExp(`t / ${device} / m in .*1970-01-01.blocks is damaged`))
-      failed.push(device)
+  damage(join(directory, 'partitions', '1970-01-01.blocks'))
+  return directory
+}
+
+for (const [what, damage] of [
+  ['content', damageSecondBlock],
+  ['header', damageSecondHeader],
+] as const) {
+  test(`a block with a damaged ${what} is named by the read that meets it, then set aside`, async t => {
+    const directory = await damagedFolder(t, damage)
+    let store = await BlocksStore.open({ directory })
+    t.after(() => store.close())
+    const before = (await store.stats()).stored
+    const request = { select: SELECT, range: EVERYTHING, limit: 1e6, order: 'asc' } as const
+    const named = { kind: 'corrupt', message: /t \/ d\d \/ m in .*1970-01-01.blocks is damaged/ }
+    await assert.rejects(store.read(request), named)
+    await store.flush()
+    const lengths = (await store.read(request)).map(({ timestamps }) => timestamps.length)
+    assert.deepEqual(lengths, [400, 400, 400], 'the others')
+    const { damagedBlocks, stored, failure } = await store.stats()
+    assert.deepEqual([damagedBlocks, stored, failure], [1, before, undefined])
+    await store.close()
+    store = await BlocksStore.open({ directory })
+    assert.equal((await store.stats()).damagedBlocks, 1, 'also after a restart')
+    assert.equal(await keptAside(directory), 1)
+  })
+
+  test(`a flush that meets a damaged ${what} sets the block aside and goes on`, async t => {
+    const directory = await damagedFolder(t, damage)
+    const store = await BlocksStore.open({ directory })
+    t.after(() => store.close())
+    const log = new TestLog()
+    log.append(batchOf('t', [{ device: 'd0', metric: 'm', time: 0, value: 0 }]))
+    // Late points: the flush has to read what they fall into.
+    const late = DEVICES.map(device => ({ device, metric: 'm', time: 200, value: -1 }))
+    await store.write([log.append(batchOf('t', late))])
+    await store.flush()
+    const { damagedBlocks, failure } = await store.stats()
+    assert.deepEqual([damagedBlocks, failure], [1, undefined])
+    const request = { select: SELECT, range: EVERYTHING, limit: 1e6, order: 'asc' } as const
+    const series = await store.read(request)
+    const lengths = series.map(({ timestamps }) => timestamps.length)
+    assert.deepEqual(
+      lengths.sort((a, b) => a - b),
+      [1, 400, 400, 400],
+    )
+    for (const { values } of series) assert.ok(values.includes(-1))
+    assert.equal(await keptAside(directory), 1)
+  })
+}
+
+/** How many blocks a closed or idle partition keeps aside. */
+async function keptAside(directory: string): Promise<number> {
+  const file = new PartitionFile(join(directory, 'partitions', '1970-01-01.blocks'))
+  let count = 0
+  for (let series = 0; series < DEVICES.length; series++) {
+    for (const { block } of file.forward(series + ASIDE, 0, 2 ** 53)) {
+      assert.ok(block.length > 1000)
+      count++
     }
   }
-  assert.equal(failed.length, 1)
+  await file.close()
+  return count
+}
+
+test('a damaged block fails the reads that need it, and no others', async t => {
+  const directory = await damagedFolder(t, damageSecondBlock)
+  const store = await BlocksStore.open({ directory })
+  t.after(() => store.close())
+  const outcomes = DEVICES.map(async device => {
+    const select = { tenant: 't', devices: [device], metrics: [] }
+    const read = store.read({ select, range: EVERYTHING, limit: 1e6, order: 'asc' })
+    return read.then(
+      ([{ timestamps }]) => timestamps.length,
+      () => 'failed',
+    )
+  })
+  const failed = (await Promise.all(outcomes)).filter(outcome => outcome !== 400)
+  assert.deepEqual(failed, ['failed'])
+  await store.close()
 })
 
 /** Changes one byte in the middle of a block: its values are full doubles, so the block is long. */
 function damageSecondBlock(path: string): void {
+  damageSecond(path, 700)
+}
+
+function damageSecondHeader(path: string): void {
+  damageSecond(path, 1)
+}
+
+function damageSecond(path: string, at: number): void {
   const bytes = readFileSync(path)
   // The front of a block: magic, version, then flags; the second of the same ones in the file.
   const front = bytes.indexOf(Buffer.from([0x57, 1]), 8192)
   const second = bytes.indexOf(bytes.subarray(front, front + 5), front + 1000)
   assert.ok(second > 0)
-  bytes[second + 700] ^= 0xff
+  bytes[second + at] ^= 0xff
   writeFileSync(path, bytes)
 }
 

@@ -31,7 +31,7 @@ export async function readScanned(
     try {
       points = readPoints(engine, { series, start, end: range.end, limit: room, order: 'asc' })
     } catch (error) {
-      throw nameDamaged(error, { tenant: select.tenant, device, metric })
+      throw nameDamaged(engine, error, { tenant: select.tenant, device, metric })
     }
     if (points === undefined) continue
     const { length } = points.timestamps

@@ -2,6 +2,7 @@ import { decodeOnto, headerOf } from './block-reader.ts'
 import type { BlockPlace } from './block-reader.ts'
 import type { BlockHeader } from './codec/block.ts'
 import type { Head } from './head.ts'
+import type { KeyedBlock } from './partition-file.ts'
 import type { Partition, PartitionSet } from './partition-set.ts'
 import { PointBuffer } from './point-buffer.ts'
 import { mergeSlices, settle } from './settle.ts'
@@ -111,6 +112,10 @@ function deliver(
   return receiver.points(merged, 0, merged.length)
 }
 
+function foundAt({ time, block }: KeyedBlock, place: Omit<BlockPlace, 'time'>): FoundBlock {
+  return new FoundBlock(block, { ...place, time })
+}
+
 /** Blocks that overlap the range, rising. */
 function* blocksRising(partitions: PartitionSet, range: ScanRange): Generator<FoundBlock> {
   const { series, start, end } = range
@@ -118,13 +123,13 @@ function* blocksRising(partitions: PartitionSet, range: ScanRange): Generator<Fo
     const file = partitions.file(partition)
     const place = { series, partition }
     if (start > partition.startUs) {
-      const [bytes] = file.backward(series, start)
-      const found = bytes === undefined ? undefined : new FoundBlock(bytes, place)
+      const [before] = file.backward(series, start)
+      const found = before === undefined ? undefined : foundAt(before, place)
       if (found !== undefined && found.header.lastTime >= start) yield found
     }
     const from = Math.max(start, partition.startUs)
-    for (const bytes of file.forward(series, from, Math.min(end, partition.endUs))) {
-      yield new FoundBlock(bytes, place)
+    for (const keyed of file.forward(series, from, Math.min(end, partition.endUs))) {
+      yield foundAt(keyed, place)
     }
   }
 }
@@ -136,8 +141,8 @@ function* blocksFalling(partitions: PartitionSet, range: ScanRange): Generator<F
   for (let i = found.length - 1; i >= 0; i--) {
     const partition = found[i]
     const file = partitions.file(partition)
-    for (const bytes of file.backward(series, Math.min(end, partition.endUs))) {
-      const block = new FoundBlock(bytes, { series, partition })
+    for (const keyed of file.backward(series, Math.min(end, partition.endUs))) {
+      const block = foundAt(keyed, { series, partition })
       if (block.header.lastTime < start) break
       yield block
       if (block.header.firstTime <= start) break

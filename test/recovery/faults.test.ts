@@ -196,7 +196,7 @@ test(
   'a log that fills the disk by itself is taken over and trimmed without help',
   LIMIT,
   async t => {
-    const disk = await smallDisk(32 * 1024 * 1024)
+    const disk = await smallDisk(16 * 1024 * 1024)
     if (typeof disk === 'string') return t.skip(`optional: ${disk}`)
     const lifetime = lastFirst(t)
     lifetime.after(() => disk.remove())
@@ -208,8 +208,8 @@ test(
     const ledger = new ClientLedger()
     const next = sequence('a')
     let refusals = 0
-    // Three times what the disk could hold.
-    while (ledger.sureKeys < 4_000_000) {
+    // More than twice what the disk could hold.
+    while (ledger.sureKeys < 1_500_000) {
       const points = next(5000)
       await until('a write that is taken again', async () => {
         const { status, text } = await send(client, ledger, points)

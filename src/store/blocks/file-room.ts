@@ -5,6 +5,7 @@ import { WeirError } from '../../ports/errors.ts'
 
 /** Left to others on the disk. */
 const SPARE_BYTES = 64 << 10
+const STEP_BYTES = 128 << 10
 const ZEROS = Buffer.alloc(1 << 20)
 
 /**
@@ -36,12 +37,15 @@ export class FileRoom {
     if (this.#reserved === undefined) await this.release(from)
     const begin = Math.max(from, this.#reserved ?? from)
     if (begin >= to) return
+    // In steps, so that small transactions find it done.
+    const end = Math.ceil(to / STEP_BYTES) * STEP_BYTES
     const { bavail, bsize } = await statfs(dirname(this.#path))
-    if (bavail * bsize < to - begin + SPARE_BYTES) throw diskFull()
+    if (bavail * bsize < end - begin + SPARE_BYTES) throw diskFull()
     try {
-      await writeZeros(this.#path, begin, to)
-      this.#reserved = to
+      await writeZeros(this.#path, begin, end)
+      this.#reserved = end
     } catch (error) {
+      this.#reserved = undefined
       await this.release(from)
       if (isNoSpace(error)) throw diskFull(error)
       const message = `writing ${this.#path} failed: ${String(error)}`
@@ -49,8 +53,9 @@ export class FileRoom {
     }
   }
 
-  /** Gives back what lies behind byte `end`, where LMDB's pages end. */
-  async release(end: number): Promise<void> {
+  /** Gives back what lies behind byte `end`, where LMDB's pages end, unless it is `keepBytes` at most. */
+  async release(end: number, keepBytes = 0): Promise<void> {
+    if (this.#reserved !== undefined && this.#reserved <= end + keepBytes) return
     this.#reserved = undefined
     // Windows does not shorten a file that is mapped.
     if (process.platform === 'win32') return

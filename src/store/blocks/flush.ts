@@ -114,7 +114,7 @@ async function flushShare(context: FlushContext, flush: ShareFlush): Promise<voi
   } finally {
     // A transaction under way must be over before anyone tries again.
     await run.written.catch(() => undefined)
-    await partition.file?.release().catch(() => undefined)
+    await context.partitions.releaseRoom(partition, flush.isLast).catch(() => undefined)
     partition.measure()
     partition.pinned = false
   }

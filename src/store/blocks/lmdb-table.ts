@@ -58,6 +58,7 @@ const MAP_BYTES = isPosix ? 2 ** 36 : undefined
 /** A page for LMDB itself and 64 bytes for each thread that reads. */
 const LOCK_BYTES = 8192
 const PAGE_HEADER_BYTES = 16
+const KEPT_BYTES = 256 << 10
 
 /**
  * One LMDB file. A transaction is written by a thread of LMDB's own and is durable when its promise
@@ -168,9 +169,16 @@ export class TableWriter {
     }
   }
 
-  /** Gives the blocks back that no transaction has used. After the last one of a row. */
-  async release(): Promise<void> {
-    if (this.#failure === undefined) await this.#room.release(endOf(this.#table.getStats()))
+  /**
+   * Gives the blocks back that no transaction has used. After the last one of a row.
+   *
+   * @param keepsSome for a file that is written again soon: a small flush then overwrites blocks that
+   *   exist, and the file system has nothing else to make durable.
+   */
+  async release({ keepsSome = false } = {}): Promise<void> {
+    if (this.#failure !== undefined) return
+    const end = endOf(this.#table.getStats())
+    await this.#room.release(end, keepsSome ? KEPT_BYTES : 0)
   }
 
   async #failed(cause: unknown): Promise<WeirError> {

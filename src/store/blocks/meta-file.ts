@@ -130,7 +130,7 @@ export class MetaFile {
       })
       this.covers = coversOf(state.covered)
       this.deadLettered = state.deadLettered ?? 0
-      await this.#writer.release()
+      await this.#writer.release({ keepsSome: true })
     } catch (error) {
       columns.markDirty(pages)
       throw error

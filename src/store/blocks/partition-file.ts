@@ -96,8 +96,8 @@ export class PartitionFile {
   }
 
   /** Gives room back that was reserved for further commits. */
-  release(): Promise<void> {
-    return this.#writer.release()
+  release(options?: { keepsSome: boolean }): Promise<void> {
+    return this.#writer.release(options)
   }
 
   close(): Promise<void> {

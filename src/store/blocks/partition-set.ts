@@ -132,6 +132,8 @@ export class PartitionSet {
   #sorted: Partition[] | undefined = undefined
   readonly #open = new Set<Partition>()
   #followed: Partition | undefined = undefined
+  /** The partition that keeps room. */
+  #roomy: Partition | undefined = undefined
   readonly #empty: Uint8Array
   #uses = 0
 
@@ -191,6 +193,15 @@ export class PartitionSet {
     partition.exists = true
     this.#open.add(partition)
     return partition.file
+  }
+
+  /** After a flush: gives room back, but some is kept for the partition that is written all the time. */
+  async releaseRoom(partition: Partition, isLast: boolean): Promise<void> {
+    await partition.file?.release({ keepsSome: isLast })
+    if (!isLast || this.#roomy === partition) return
+    const former = this.#roomy
+    this.#roomy = partition
+    await former?.file?.release()
   }
 
   /** From now on it is known how each series of this partition ends, and of no other. */

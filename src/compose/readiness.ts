@@ -44,7 +44,10 @@ export function watchReadiness({ log, store, clock, onDamage }: ReadinessParts):
       if (failure !== undefined) reasons.push(`the log takes no writes: ${failure}`)
       if (storeFailure !== undefined) reasons.push(`the store cannot write: ${storeFailure}`)
       const ready = reasons.length === 0
-      return { ready, reasons: [...reasons, ...notes.flatMap(read => read())] }
+      reasons.push(...notes.flatMap(read => read()))
+      // No reason to take the node out of service: one block of millions.
+      if (damagedBlocks > 0) reasons.push(`damaged blocks that reads go without: ${damagedBlocks}`)
+      return { ready, reasons }
     },
   }
 }

@@ -98,6 +98,10 @@ test(
     for (const device of ['a', 'b', 'c']) assert.equal((await read(device)).status, 200)
     assert.match((await client.get('/metrics')).text, /^weir_store_damaged_blocks 1$/m)
     await until('the log line', () => /blocks of the store are damaged/.test(weir.output()))
+    assert.deepEqual(await client.read('/ready'), {
+      status: 'ready',
+      reasons: ['damaged blocks that reads go without: 1'],
+    })
     await write(weir, 'a', 500)
     assert.deepEqual(await weir.stop(), { code: 0, signal: null })
   },

@@ -10,7 +10,7 @@ import type { HttpLimits } from './services.ts'
 const SYNC_GZIP_BYTES = 16 * 1024
 const SYNC_OUTPUT_BYTES = 256 * 1024
 /** Of a body that is too large, so much is read and dropped, so that the client sees the answer. */
-const DRAIN_BYTES = 64 * 1024 * 1024
+const DRAIN_BYTES = 256 * 1024 * 1024
 
 const NAMED_TYPES = [
   'application/json',

@@ -222,7 +222,7 @@ test('large bodies and bombs at once stay within bounded memory', LIMIT, async t
     assert.deepEqual([outcome.accepted, outcome.rejected.length], [160_000, 0])
   }
   assert.ok(peakBytes < 1.5e9, `${peakBytes} bytes`)
-  await good.finish(client)
+  await good.finish(client, { isOverloaded: true })
 })
 
 /** Resident memory of the node. */

@@ -12,9 +12,10 @@ import { createConnection } from 'node:net'
 import { mqttIngest } from '../src/compose/mqtt-ingest.ts'
 import { IngestGate } from '../src/ingest/gate.ts'
 import { Ledger } from '../src/ingest/ledger.ts'
+import { openAccess } from '../src/model/access.ts'
 import { SeriesTable } from '../src/model/series-table.ts'
 import { openMqttDoor } from '../src/mqtt/door.ts'
-import type { MqttIngestOutcome, TelemetryMessage } from '../src/mqtt/options.ts'
+import type { MqttOptions } from '../src/mqtt/options.ts'
 import { systemClock } from '../src/ports/clock.ts'
 import type { Log } from '../src/ports/log.ts'
 import { startMqttLoad } from './load/mqtt-load.ts'
@@ -45,7 +46,7 @@ function pacedDisk(): () => Promise<void> {
   }
 }
 
-function gateIngest(): (messages: readonly TelemetryMessage[]) => Promise<MqttIngestOutcome> {
+function gateIngest(): MqttOptions['ingest'] {
   const disk = pacedDisk()
   const log: Log = {
     capabilities: { deliversBeforeAck: false },
@@ -68,10 +69,8 @@ function gateIngest(): (messages: readonly TelemetryMessage[]) => Promise<MqttIn
   const gate = new IngestGate({ ...shared, limits, devices })
   return mqttIngest({
     gate,
-    tenant: 'default',
     onSite: () => {},
     units: { tell: () => {} },
-    resolveToken: () => undefined,
     setAttributes: async () => {},
   })
 }
@@ -83,9 +82,13 @@ async function serve(mode: Mode): Promise<void> {
     port: 0,
     topics: [],
     log: console,
+    access: {
+      ...{ open: openAccess('default'), verify: () => undefined },
+      limits: { limits: () => false, takeMessages: () => {}, pauseMs: () => 0 },
+    },
     ingest:
       mode === 'door'
-        ? messages => disk().then(() => ({ accepted: messages.length, rejected: [] }))
+        ? (_sender, messages) => disk().then(() => ({ accepted: messages.length, rejected: [] }))
         : gateIngest(),
   })
   process.send?.({ port: door.address.port })

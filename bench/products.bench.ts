@@ -14,6 +14,9 @@ import { SeriesTable } from '../src/model/series-table.ts'
 import { ValueRules } from '../src/model/value-rules.ts'
 import { systemClock } from '../src/ports/clock.ts'
 import type { Log } from '../src/ports/log.ts'
+import { openAccess } from '../src/model/access.ts'
+
+const SENDER = openAccess('default')
 
 const DEVICES = 4000
 const MESSAGES = 250
@@ -103,7 +106,7 @@ function jsonRound({ outside, rules }: Case): Round {
   return async () => {
     for (let i = 0; i < requests; i++) {
       const body = bodies[i % bodies.length]
-      await gate.ingest('default', 'http', sink => decodeTelemetry(body, sink))
+      await gate.ingest(SENDER, 'http', sink => decodeTelemetry(body, sink))
     }
   }
 }
@@ -113,7 +116,7 @@ function frameRound({ outside, rules }: Case): Round {
   const frame = frameOf(outside)
   return async () => {
     for (let i = 0; i < POINTS_A_ROUND / FRAME_POINTS; i++) {
-      await gate.ingestFrame('default', 'http', frame)
+      await gate.ingestFrame(SENDER, 'http', frame)
     }
   }
 }

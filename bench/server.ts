@@ -57,14 +57,17 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-export async function startServer(dataFolder: string): Promise<BenchServer> {
+export async function startServer(
+  dataFolder: string,
+  args: readonly string[] = [],
+): Promise<BenchServer> {
   const httpPort = await freePort()
   const mqttPort = await freePort()
   const addresses = ['--http', `127.0.0.1:${httpPort}`, '--mqtt', `127.0.0.1:${mqttPort}`]
   const logFile = join(dataFolder, '..', `server-${httpPort}.log`)
   const output = openSync(logFile, 'w')
   const began = performance.now()
-  const child = spawn(process.execPath, [MAIN, 'up', '--data', dataFolder, ...addresses], {
+  const child = spawn(process.execPath, [MAIN, 'up', '--data', dataFolder, ...addresses, ...args], {
     stdio: ['ignore', output, output],
     env: { ...process.env, NODE_ENV: 'production' },
   })

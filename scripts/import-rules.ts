@@ -14,7 +14,7 @@ interface FolderRule {
 
 const BASE = ['model', 'ports', 'kit']
 const ENGINES = ['log', 'store', 'cache', 'catalog']
-const STAGES = ['ingest', 'process', 'query', 'live', 'mqtt', 'registry', 'transfer']
+const STAGES = ['access', 'ingest', 'process', 'query', 'live', 'mqtt', 'registry', 'transfer']
 const ownBase: FolderRule = { values: BASE }
 
 /** Every folder that src may have. */

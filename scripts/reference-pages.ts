@@ -65,7 +65,7 @@ function optionTable(rows: readonly Option[]): string {
       `\`${path}\``,
       variables.map(name => `\`${name}\``).join(', '),
       kindOf(node),
-      `\`${defaultOf(node)}\``,
+      node.default === '' ? '' : `\`${defaultOf(node)}\``,
       node.description ?? '',
     ]),
   )

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startHttpLoad } from './http-load.ts'
 import { startMqttLoad } from './mqtt-load.ts'
+import { useKey } from './request.ts'
 import { requestSource, type LoadSpec } from './spec.ts'
 import { tally, type LoadTotals, type LoadWindow } from './tally.ts'
 
@@ -10,13 +11,14 @@ export type LoadMessage =
   | { readonly kind: 'totals'; readonly totals: LoadTotals }
 
 async function run(spec: LoadSpec): Promise<void> {
-  const { port, connections } = spec
+  const { port, connections, key } = spec
+  useKey(key)
   const counts = tally()
   const load =
     spec.protocol === 'mqtt'
       ? await startMqttLoad({
           ...{ port, connections, tally: counts, window: spec.inFlight },
-          ...{ devices: spec.devices, startMs: spec.startMs },
+          ...{ devices: spec.devices, startMs: spec.startMs, key },
         })
       : await startHttpLoad({
           ...{ port, connections, tally: counts },

@@ -13,6 +13,8 @@ export interface MqttLoadOptions {
   /** Device time of the first message of each device; every further one is a second later. */
   readonly startMs: number
   readonly tally: Tally
+  /** The user name, for a broker that asks for a key. */
+  readonly key?: string | undefined
 }
 
 const DRAIN_MS = 15_000
@@ -109,7 +111,7 @@ async function open(options: MqttLoadOptions, index: number, shared: Shared): Pr
   })
   const returnCode = await new Promise<number>(resolve => {
     welcome = resolve
-    socket.write(connectPacket(`load-${index}`))
+    socket.write(connectPacket(`load-${index}`, options.key))
   })
   if (returnCode !== 0) throw new Error(`the broker refused the connection: ${returnCode}`)
   return {

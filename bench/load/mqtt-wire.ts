@@ -1,10 +1,15 @@
 /** The few MQTT 3.1.1 packets that a publishing load needs, as bytes. */
 
-/** CONNECT with a clean session and no keep-alive. */
-export function connectPacket(clientId: string): Buffer {
-  const id = Buffer.from(clientId)
-  const head = Buffer.from([0x10, 12 + id.length, 0, 4, 77, 81, 84, 84, 4, 2, 0, 0, 0, id.length])
-  return Buffer.concat([head, id])
+/** CONNECT with a clean session and no keep-alive; together at most 115 bytes of names. */
+export function connectPacket(clientId: string, userName?: string): Buffer {
+  const names = [clientId, ...(userName === undefined ? [] : [userName])].map(name =>
+    Buffer.concat([Buffer.of(0, Buffer.byteLength(name)), Buffer.from(name)]),
+  )
+  const body = Buffer.concat([
+    Buffer.from([0, 4, 77, 81, 84, 84, 4, userName === undefined ? 2 : 0x82, 0, 0]),
+    ...names,
+  ])
+  return Buffer.concat([Buffer.of(0x10, body.length), body])
 }
 
 export const DISCONNECT_PACKET = Buffer.from([0xe0, 0])

@@ -14,12 +14,20 @@ export interface RequestHead {
   readonly contentType?: string
 }
 
+let key: string | undefined
+
+/** Every request that this process makes from now on carries the key. */
+export function useKey(text: string | undefined): void {
+  key = text
+}
+
 /** A whole HTTP/1.1 request and where its body begins. */
 export function httpRequest(
   head: RequestHead,
   body?: Uint8Array,
 ): { bytes: Buffer; bodyAt: number } {
   const lines = [`${head.method} ${head.path} HTTP/1.1`, 'Host: 127.0.0.1']
+  if (key !== undefined) lines.push(`Authorization: Bearer ${key}`)
   if (body !== undefined) {
     lines.push(
       `Content-Type: ${head.contentType ?? 'application/json'}`,

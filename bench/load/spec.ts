@@ -50,6 +50,8 @@ export type Payload =
   | ({ readonly kind: 'raw' | 'buckets' | 'fleet' } & ReadRange)
 
 interface LoadTimes {
+  /** For a server that asks for one. */
+  readonly key?: string
   readonly warmupMs: number
   readonly windowMs: number
   /** 0: until there is nothing more to send. */

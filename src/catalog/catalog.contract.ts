@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import type { Device } from '../model/device.ts'
 import type { Product } from '../model/product.ts'
 import type { Catalog } from '../ports/catalog.ts'
+import { aKey, keyChecks } from './keys.contract.ts'
 
 /** An empty place for a catalog, which outlives it. */
 export interface CatalogFixture {
@@ -61,7 +62,7 @@ const ATTRIBUTES = JSON.parse(
     '"deep": {"list": [1, "two", null, true, {"x": 1e300}]}, "ä 泵 🌡️": "\'\\"\\\\%;--"}',
 ) as Record<string, unknown>
 
-type Check = (
+export type Check = (
   title: string,
   body: (catalog: Catalog, reopen: () => Promise<Catalog>) => Promise<void>,
 ) => void
@@ -89,6 +90,7 @@ export function catalogContract(name: string, place: () => Promise<CatalogFixtur
     deviceChecks(check)
     removalChecks(check)
     productChecks(check)
+    keyChecks(check)
     check('refuses every call once it is closed, and may be closed again', async catalog => {
       await catalog.close()
       await catalog.close()
@@ -103,6 +105,8 @@ export function catalogContract(name: string, place: () => Promise<CatalogFixtur
       await assert.rejects(catalog.replaceProduct(aProduct()), closed)
       await assert.rejects(catalog.deleteProduct('default', 'p-100'), closed)
       await assert.rejects(devicesOf(catalog), closed)
+      await assert.rejects(catalog.keysSince(0), closed)
+      await assert.rejects(catalog.createKey(aKey()), closed)
     })
   })
 }

@@ -7,15 +7,24 @@ export interface BannerFacts {
   readonly mqtt?: Address | undefined
   readonly data: string
   readonly startMs: number
+  readonly asksForKeys: boolean
+  readonly mqtts?: Address | undefined
+  /** Whether HTTP is HTTPS. */
+  readonly isSecure: boolean
 }
 
 /** What a person wants to see once it runs: where things are, and a line to try. */
-export function banner({ http, mqtt, data, startMs }: BannerFacts): string {
-  const base = `http://${formatAddress(reachable(http))}`
+export function banner(facts: BannerFacts): string {
+  const { http, mqtt, mqtts, data, startMs, asksForKeys, isSecure } = facts
+  const base = `http${isSecure ? 's' : ''}://${formatAddress(reachable(http))}`
+  const at = (scheme: string, address: Address | undefined): string[] =>
+    address === undefined ? [] : [`${scheme}://${formatAddress(reachable(address))}`]
+  const places = [...at('mqtt', mqtt), ...at('mqtts', mqtts)]
   const broker =
-    mqtt === undefined
+    places.length === 0
       ? []
-      : [`  MQTT   mqtt://${formatAddress(reachable(mqtt))}, ${base.replace('http', 'ws')}/mqtt`]
+      : [`  MQTT   ${[...places, `${base.replace('http', 'ws')}/mqtt`].join(', ')}`]
+  const key = asksForKeys ? '-H "authorization: Bearer $KEY" ' : ''
   return [
     `Weir ${version} is ready (${Math.round(startMs)} ms)`,
     '',
@@ -25,9 +34,10 @@ export function banner({ http, mqtt, data, startMs }: BannerFacts): string {
     `  Data   ${data}`,
     '',
     'Try it:',
-    `  curl ${base}/api/v1/telemetry -H 'content-type: application/json' \\`,
+    ...(asksForKeys ? [`  KEY=$(weir keys create --data ${data} --scopes ingest,read)`] : []),
+    `  curl ${base}/api/v1/telemetry ${key}-H 'content-type: application/json' \\`,
     `    -d '{"device_id": "pump-1", "data": {"temperature": 21.5}}'`,
-    `  curl '${base}/api/v1/telemetry/latest?device_id=pump-1'`,
+    `  curl ${key}'${base}/api/v1/telemetry/latest?device_id=pump-1'`,
     '',
     '',
   ].join('\n')

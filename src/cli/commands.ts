@@ -34,6 +34,14 @@ export const commands: readonly Command[] = [
     run: async (args, io) => (await import('./commands/check.ts')).check(args, io),
   },
   {
+    name: 'keys',
+    summary: 'Issue, list, rotate and revoke keys; also while a node runs.',
+    options: [],
+    isConfigurable: true,
+    help: async () => (await import('./commands/keys.ts')).KEYS_HELP,
+    run: async (args, io) => (await import('./commands/keys.ts')).keys(args, io),
+  },
+  {
     name: 'export',
     summary: 'Write points of a running Weir to a CSV, NDJSON or Parquet file.',
     options: [],

@@ -25,6 +25,11 @@ export const EXIT_CODES = {
     meaning:
       'What is in the data folder is damaged; the message names the file. Nothing was changed.',
   },
+  refused: {
+    code: 7,
+    meaning:
+      'What the command names does not exist, or cannot be what was asked for: a key that has ended.',
+  },
 } as const
 
 export type ExitName = keyof typeof EXIT_CODES

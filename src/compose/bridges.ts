@@ -4,6 +4,7 @@ import type { IngestGate } from '../ingest/gate.ts'
 import { Bridge } from '../mqtt/bridge/bridge.ts'
 import type { TopicTemplate } from '../mqtt/options.ts'
 import type { Core } from './core.ts'
+import { openAccess } from '../model/access.ts'
 import { attributeKeeper } from './attribute-keeper.ts'
 import { mqttIngest } from './mqtt-ingest.ts'
 import { siteKeeper } from './site-keeper.ts'
@@ -48,6 +49,12 @@ function openOne(bridge: BridgeConfig, { config, core, gate }: Parts): Bridge {
   if (!bridge.tls.rejectUnauthorized) {
     log.warn({ bridge: bridge.name }, 'the certificate of an outside broker is not checked')
   }
+  const sender = openAccess(tenant)
+  const onSite = siteKeeper(registry, logger)
+  const ingest = mqttIngest({
+    ...{ gate, door: 'bridge', onSite, units: core.units },
+    setAttributes: attributeKeeper(registry),
+  })
   const own = topics.flatMap(({ template, path }) => templateOf(template, path))
   return new Bridge({
     ...rest,
@@ -60,13 +67,7 @@ function openOne(bridge: BridgeConfig, { config, core, gate }: Parts): Bridge {
     stateFile: join(config.data, 'bridges', `${bridge.name}.json`),
     maxPacketBytes: config.mqtt.maxPacketBytes,
     log,
-    ingest: mqttIngest({
-      ...{ gate, tenant, door: 'bridge', units: core.units },
-      onSite: siteKeeper(registry, tenant, logger),
-      // The outside broker does not say who sent a message.
-      resolveToken: () => undefined,
-      setAttributes: attributeKeeper(registry),
-    }),
+    ingest: messages => ingest(sender, messages),
   })
 }
 

@@ -1,6 +1,9 @@
 import { mkdirSync } from 'node:fs'
+import { KeyRing } from '../access/key-ring.ts'
+import { Keys } from '../access/keys.ts'
 import type { Config } from '../config/schema.ts'
 import { Ledger } from '../ingest/ledger.ts'
+import { plainEventIds, sealedEventIds } from '../live/event-id.ts'
 import { LiveHub } from '../live/live-hub.ts'
 import { closeAll } from '../kit/close-all.ts'
 import { pointCount } from '../model/batch.ts'
@@ -18,6 +21,7 @@ import type { Log, LogPosition } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
 import type { UnitStore } from '../ports/units.ts'
 import { LatestTable, type LatestPoint } from '../process/latest.ts'
+import { tenantPoints } from '../process/ledger-report.ts'
 import { relievedLog } from '../process/relieved-log.ts'
 import { Writer } from '../process/writer.ts'
 import { CachedQueries } from '../query/cached-queries.ts'
@@ -25,8 +29,10 @@ import { Queries } from '../query/queries.ts'
 import { Locations } from '../registry/locations.ts'
 import { Registry } from '../registry/registry.ts'
 import { Units } from '../registry/units.ts'
+import { nodeAccess } from './access.ts'
 import { analyticsOf } from './analytics.ts'
 import { anomalyStores, caches, catalogs, logs, stores, unitStores } from './engines.ts'
+import { nodeSecret } from './node-secret.ts'
 import { readingsOf } from './readings.ts'
 import { watchReadiness } from './readiness.ts'
 
@@ -59,6 +65,7 @@ export async function openCore(config: Config, options: CoreOptions) {
     newestPointMs: device => newestMs(latest.device(device)),
     toldUnit: (device, metric) => units.get(device.tenant, device.name, metric),
   })
+  const { ring, keys } = await openKeys(config, { catalog, clock, onError })
   const locations = new Locations({ registry, clock, onError })
   const latest: LatestTable = await restoreLatest(store, table, registry)
   const live = openLive(config, registry, firstOf(log, store))
@@ -77,7 +84,7 @@ export async function openCore(config: Config, options: CoreOptions) {
   const close = (): Promise<void> => {
     readiness.stop()
     const open = analytics === undefined ? [] : [analytics]
-    const parts = [writer, ...open, store, log, locations, registry, units]
+    const parts = [writer, ...open, store, log, locations, registry, units, ring]
     const kept = [catalog, anomalies, unitStore, cache]
     return closeAll([...parts, ...kept].map(part => () => part.close()))
   }
@@ -88,6 +95,7 @@ export async function openCore(config: Config, options: CoreOptions) {
   try {
     await analytics?.start()
     await writer.start()
+    await startTenants(config, { ledger, store, writer })
     await analytics?.catchUp()
   } catch (error) {
     await close()
@@ -96,7 +104,8 @@ export async function openCore(config: Config, options: CoreOptions) {
   return {
     ...{ log, store, table, registry, latest, live, ledger, writer, queries, readiness },
     ...{ analytics, anomalies, units, locations, ...readings },
-    ...{ metrics, clock, logger, close },
+    ...{ metrics, clock, logger, ring, keys, close },
+    access: nodeAccess(config, { ring, clock }),
   }
 }
 
@@ -162,7 +171,7 @@ function openWriter(config: Config, parts: WriterParts): Writer {
   const writer: Writer = new Writer({
     ...{ log, store, clock, onFailure, onFresh },
     consumers: [
-      ({ batch }) => writer.isReplaying || ledger.handOver(pointCount(batch)),
+      ({ batch }) => writer.isReplaying || ledger.handOver(batch.tenant, pointCount(batch)),
       entry => latest.update(entry.batch),
       ({ batch }, arrivalMs) =>
         writer.isReplaying ? registry.replay(batch, arrivalMs) : registry.see(batch, arrivalMs),
@@ -196,6 +205,29 @@ function openRegistry(config: Config, parts: RegistryParts): Promise<Registry> {
   })
 }
 
+async function openKeys(
+  config: Config,
+  parts: Pick<RegistryParts, 'catalog' | 'clock' | 'onError'>,
+): Promise<{ ring: KeyRing; keys: Keys }> {
+  const { catalog, clock } = parts
+  const ring = await KeyRing.open({ ...parts, operatorTenant: config.ingest.tenant })
+  return { ring, keys: new Keys({ catalog, clock, ring, maxKeys: config.auth.maxKeys }) }
+}
+
+/** What each tenant had before this process: only the store and the writer know it. */
+async function startTenants(
+  config: Config,
+  { ledger, store, writer }: { ledger: Ledger; store: Store; writer: Writer },
+): Promise<void> {
+  const stats = await store.stats()
+  const operatorTenant = config.ingest.tenant
+  for (const tenant of new Set([operatorTenant, ...stats.tenants.keys()])) {
+    const { stored, duplicate, unsettled } = tenantPoints(stats, { tenant, operatorTenant })
+    const { pendingPoints, deadLettered } = writer.counts(tenant)
+    ledger.startTenant(tenant, stored + duplicate + unsettled + pendingPoints + deadLettered)
+  }
+}
+
 /** The newest points that the store has; what only the log has comes with the replay. */
 async function restoreLatest(
   store: Store,
@@ -222,7 +254,9 @@ function firstOf(log: Log, store: Store): LogPosition[] {
 }
 
 function openLive(config: Config, registry: Registry, begins: readonly LogPosition[]): LiveHub {
-  const live = new LiveHub({ ...config.live, begins })
+  // With keys there are tenants, who are not to count each other's batches.
+  const ids = config.auth.mode === 'keys' ? sealedEventIds(nodeSecret(config.data)) : plainEventIds
+  const live = new LiveHub({ ...config.live, begins, ids })
   registry.onStatusChange(({ tenant, id, from, to, atMs }) => {
     const timestamp = new Date(atMs).toISOString()
     live.announce('status', tenant, { device_id: id, from, status: to, timestamp })

@@ -8,12 +8,11 @@ import { decodeThingsboard } from '../ingest/dialects/thingsboard.ts'
 import { decodeSensorRecord } from '../ingest/dialects/sensor-record.ts'
 import { decodeStreamingMessage } from '../ingest/dialects/streaming.ts'
 import type { IngestGate } from '../ingest/gate.ts'
-import { reportLedger } from '../process/ledger-report.ts'
+import { reportLedger, tenantPoints } from '../process/ledger-report.ts'
 import { decodeCursor } from '../query/cursor.ts'
 import { intervalUs } from '../query/interval.ts'
 import { attributeKeeper } from './attribute-keeper.ts'
 import type { Core } from './core.ts'
-import { tokenResolver } from './token-resolver.ts'
 import { settledAnomalies } from './analytics.ts'
 import { openTransfer } from './transfer.ts'
 import { version } from './version.ts'
@@ -21,12 +20,20 @@ import { version } from './version.ts'
 /** What the HTTP house gets of a node. */
 export function httpServices(config: Config, core: Core & { gate: IngestGate }): HttpServices {
   const { gate, registry, table, latest, store, live, ledger, writer, metrics } = core
-  const { clock, logger, queries, readiness } = core
+  const { clock, logger, queries, readiness, ring, keys } = core
+  const operatorTenant = config.ingest.tenant
   const lines = new LineProtocol({ table, ...config.influx })
   const { readings, readThrough, units, locations } = core
   return {
     version,
-    tenant: config.ingest.tenant,
+    access: { ...core.access, openMetrics: config.auth.openMetrics },
+    keys: {
+      create: input => keys.create(input),
+      rotate: (key, overlapMs) => keys.rotate(key, overlapMs),
+      revoke: (tenant, id) => keys.revoke(tenant, id),
+      list: tenant => ring.list(tenant),
+      find: (tenant, id) => ring.find(tenant, id),
+    },
     clock,
     logger: logger.child({ part: 'http' }),
     limits: { ...config.http, ...config.ingest, ...config.query },
@@ -38,25 +45,27 @@ export function httpServices(config: Config, core: Core & { gate: IngestGate }):
       ...{ decodeStreamingMessage, decodeSensorRecord },
     },
     registry,
-    resolveToken: tokenResolver(config),
     setAttributes: attributeKeeper(registry),
     products: registry.products,
     table,
     latest,
     newestDevice: tenant => latest.newestDevice(tenant),
     readSeries: read => store.read(read),
-    storeStats: () => store.stats(),
+    storeStats: async tenant => tenantPoints(await store.stats(), { tenant, operatorTenant }),
     queries,
     intervalUs,
     decodeCursor,
     ...{ anomalies: settledAnomalies(core), readings, readThrough, units, locations },
     live,
     transfer: openTransfer(config, { store, gate }),
-    ledger: () =>
+    ledger: tenant =>
       reportLedger({
-        doors: () => ledger.counts(),
-        writer: () => writer,
-        storeStats: () => store.stats(),
+        doors: () => ledger.counts(tenant),
+        writer: () => writer.counts(tenant),
+        storeStats: async () => {
+          const stats = await store.stats()
+          return tenant === undefined ? stats : tenantPoints(stats, { tenant, operatorTenant })
+        },
       }),
     readiness: () => readiness.now(),
     metricsText: () => metrics.text(),

@@ -1,47 +1,55 @@
 import { decodeBareValue, decodeTopicTelemetry } from '../ingest/dialects/fleet.ts'
 import { decodeSensorRecord, type SensorRecord } from '../ingest/dialects/sensor-record.ts'
 import { decodeThingsboard } from '../ingest/dialects/thingsboard.ts'
+import type { Access } from '../model/access.ts'
 import type { IngestGate } from '../ingest/gate.ts'
 import type { Door } from '../ingest/ledger.ts'
 import type { PointSink } from '../ingest/point-sink.ts'
 import type { MqttOptions, TelemetryMessage } from '../mqtt/options.ts'
 import type { Units } from '../registry/units.ts'
-import { keepAttributes, tokenProblem, type AttributeParts } from './thingsboard-attributes.ts'
+import {
+  keepAttributes,
+  noDevice,
+  ownDevice,
+  type KeepAttributes,
+} from './thingsboard-attributes.ts'
 
-export interface MqttIngestOptions extends AttributeParts {
+export interface MqttIngestOptions {
+  readonly setAttributes: KeepAttributes
   readonly gate: IngestGate
   /** Under which the points are counted; `mqtt` is the embedded broker. */
   readonly door?: Door
   /** A topic told the site of a device whose points are durable; called for each such message. */
-  readonly onSite: (deviceId: string, site: string) => void
+  readonly onSite: (tenant: string, deviceId: string, site: string) => void
   /** Told the units of records whose points are durable. */
   readonly units: Pick<Units, 'tell'>
 }
 
 /** Brings the telemetry messages of a broker to the gate, all of one socket read at once. */
 export function mqttIngest(options: MqttIngestOptions): MqttOptions['ingest'] {
-  const { gate, tenant, door = 'mqtt', onSite, units } = options
-  return async messages => {
+  const { gate, door = 'mqtt', onSite, units } = options
+  return async (sender, messages) => {
+    const { tenant } = sender
     const records: SensorRecord[] = []
     const keep = (record: SensorRecord): void => void records.push(record)
-    const decoding = { ...options, keep }
-    const outcome = await gate.ingest(tenant, door, sink => {
-      decodeMessages(messages, sink, decoding)
+    const outcome = await gate.ingest(sender, door, sink => {
+      decodeMessages(messages, sink, { sender, keep })
     })
     for (const { deviceId: device, metric, unit } of records) {
       if (unit !== undefined) units.tell({ tenant, device, metric, unit })
     }
     for (const { target } of messages) {
-      if (target.site !== undefined) onSite(target.deviceId, target.site)
+      if (target.site !== undefined) onSite(tenant, target.deviceId, target.site)
     }
-    const refused = await keepAttributes(messages, options)
+    const refused = await keepAttributes(messages, { sender, setAttributes: options.setAttributes })
     if (refused.length === 0) return outcome
     const rejected = [...outcome.rejected, ...refused].sort((a, b) => a.index - b.index)
     return { ...outcome, rejected }
   }
 }
 
-interface Decoding extends MqttIngestOptions {
+interface Decoding {
+  readonly sender: Access
   /** Takes a record that says its unit. */
   readonly keep: (record: SensorRecord) => void
 }
@@ -68,7 +76,7 @@ function decodeMessages(
 function decodeMessage(
   { target, payload, user }: TelemetryMessage,
   sink: PointSink,
-  { tenant, resolveToken, keep }: Decoding,
+  { sender, keep }: Decoding,
 ): void {
   const { dialect, deviceId, metric, jsonPath } = target
   switch (dialect) {
@@ -85,12 +93,9 @@ function decodeMessage(
     case 'thingsboard gateway':
       return decodeThingsboard(payload, { deviceId: undefined, countsItems: false }, sink)
     case 'thingsboard': {
-      const named = user === undefined ? undefined : resolveToken(user)
-      if (named?.tenant === tenant) {
-        const source = { deviceId: named.device, countsItems: false }
-        return decodeThingsboard(payload, source, sink)
-      }
-      return sink.reject('', tokenProblem(user), 'unknown_device')
+      const deviceId = ownDevice(sender, user)
+      if (deviceId === undefined) return sink.reject('', noDevice(sender), 'unknown_device')
+      return decodeThingsboard(payload, { deviceId, countsItems: false }, sink)
     }
     default:
     // Attributes are no points.

@@ -1,6 +1,8 @@
 import type { AddressInfo } from 'node:net'
+import { Server as TlsServer, type TlsOptions } from 'node:tls'
 import { parseAddress, type Address } from '../config/address.ts'
 import type { Config } from '../config/schema.ts'
+import type { HttpApp } from '../http/app.ts'
 import { createHttpHost } from '../http/host.ts'
 import { IngestGate } from '../ingest/gate.ts'
 import { openMqttDoor, type MqttDoor } from '../mqtt/door.ts'
@@ -13,15 +15,18 @@ import { WRITER_GROUP } from '../process/writer.ts'
 import { attributeKeeper } from './attribute-keeper.ts'
 import { openBridges, type Bridges } from './bridges.ts'
 import { openCore, type Core } from './core.ts'
+import { readCertificates, watchCertificates } from './certificates.ts'
+import { DeviceRates } from '../ingest/device-rates.ts'
 import { httpServices } from './http-services.ts'
 import { mqttIngest } from './mqtt-ingest.ts'
 import { siteKeeper } from './site-keeper.ts'
-import { tokenResolver } from './token-resolver.ts'
 
 /** A running Weir. */
 export interface WeirNode {
   readonly http: Address
   readonly mqtt?: Address
+  /** With TLS. */
+  readonly mqtts?: Address
   /** Resolves with the reason when the node cannot go on; the caller then stops it. */
   readonly failed: Promise<Error>
   /** Why it takes no more points until a restart, although it answers; undefined while it does. */
@@ -58,45 +63,96 @@ export async function startNode(config: Config, options: NodeOptions): Promise<W
     const bridges = await openBridges(config, core, gate)
     closers.unshift(() => bridges.close(config.shutdownTimeoutMs / 2))
     attachMetrics(core, mqtt, bridges)
-    const app = createHttpHost(httpServices(config, { ...core, gate }))
-    closers.unshift(() => app.close())
+    const app = createHttpHost(
+      httpServices(config, { ...core, gate }),
+      readCertificates(config.http.tls),
+    )
+    // Together: HTTP waits for its WebSockets, which are MQTT's to end.
+    const closeMqtt = () => mqtt?.close(config.shutdownTimeoutMs / 2)
+    closers.unshift(() => Promise.all([app.close(), closeMqtt()]))
     mqtt?.attachWebSocket(app.server)
     const address = addressOf(config.http.address)
     await app.listen({ ...address, backlog: 4096 })
+    closers.unshift(followCertificates(config, { clock, logger, app, mqtt }))
     const http = { host: address.host, port: (app.server.address() as AddressInfo).port }
-    if (mqtt === undefined) return { http, failed, failure, stop }
-    const mqttHost = addressOf(config.mqtt.address).host
-    const mqttAt = { host: mqttHost, port: mqtt.address.port }
-    return { http, mqtt: mqttAt, failed, failure, stop }
+    return { http, ...mqttAddresses(config, mqtt), failed, failure, stop }
   } catch (error) {
     await stop()
     throw error
   }
 }
 
-function openGate(config: Config, { log, table, ledger, clock, registry }: Core): IngestGate {
+function mqttAddresses(
+  { mqtt: { address, plain, tls } }: Config,
+  door: MqttDoor | undefined,
+): Pick<WeirNode, 'mqtt' | 'mqtts'> {
+  if (door === undefined) return {}
+  const mqtts = door.tlsAddress && { host: addressOf(tls.address).host, port: door.tlsAddress.port }
+  return {
+    ...(plain ? { mqtt: { host: addressOf(address).host, port: door.address.port } } : {}),
+    ...(mqtts === undefined ? {} : { mqtts }),
+  }
+}
+
+interface Doors {
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly app: HttpApp
+  readonly mqtt: MqttDoor | undefined
+}
+
+/** Renewed certificates are for the connections to come. Returns what ends it. */
+function followCertificates(config: Config, doors: Doors): () => Promise<void> {
+  const { clock, logger, app, mqtt } = doors
+  const { server } = app as { server: object }
+  const renewHttp = (tls: TlsOptions): void => {
+    if (server instanceof TlsServer) server.setSecureContext(tls)
+  }
+  const stops = [
+    watchCertificates(config.http.tls, { clock, logger, renew: renewHttp }),
+    watchCertificates(config.mqtt.tls, {
+      ...{ clock, logger },
+      renew: tls => mqtt?.renewCertificates(tls),
+    }),
+  ]
+  return async () => {
+    for (const stop of stops) stop()
+  }
+}
+
+function openGate(config: Config, core: Core): IngestGate {
+  const { log, table, ledger, clock, registry, access } = core
+  const { devicePointsPerSecond: pointsPerSecond, burstMs } = config.limits
   const devices = {
     admits: registry.admits.bind(registry),
     admitsNew: registry.admitsNew.bind(registry),
   }
-  const rules = { rules: registry.rules, onViolations: registry.countViolations.bind(registry) }
-  return new IngestGate({ log, table, ledger, clock, limits: config.ingest, devices, ...rules })
+  return new IngestGate({
+    ...{ log, table, ledger, clock, limits: config.ingest, devices },
+    ...{ rules: registry.rules, onViolations: registry.countViolations.bind(registry) },
+    rates: pointsPerSecond > 0 ? new DeviceRates({ pointsPerSecond, burstMs }) : undefined,
+    onPoints: (sender, points) => access.limits.takePoints(sender, points),
+  })
 }
 
 function openBroker(config: Config, core: Core, gate: IngestGate): Promise<MqttDoor> {
   const { maxConnections, maxPacketBytes, topics } = config.mqtt
   const { registry, logger } = core
-  const tenant = config.ingest.tenant
+  const certificates = readCertificates(config.mqtt.tls)
   return openMqttDoor({
     ...addressOf(config.mqtt.address),
     topics: topics.map(({ template, path }) =>
       path === undefined ? { template } : { template, path },
     ),
+    plain: config.mqtt.plain,
+    ...(certificates === undefined
+      ? {}
+      : { tls: { ...addressOf(config.mqtt.tls.address), options: certificates } }),
     limits: { maxConnections, maxPacketBytes },
     log: logger.child({ part: 'mqtt' }),
+    access: core.access,
     ingest: mqttIngest({
-      ...{ gate, tenant, units: core.units, onSite: siteKeeper(registry, tenant, logger) },
-      resolveToken: tokenResolver(config),
+      ...{ gate, units: core.units, onSite: siteKeeper(registry, logger) },
       setAttributes: attributeKeeper(registry),
     }),
   })

@@ -7,18 +7,19 @@ import type { Registry } from '../registry/registry.ts'
  */
 export function siteKeeper(
   registry: Registry,
-  tenant: string,
   logger: Logger,
-): (deviceId: string, site: string) => void {
+): (tenant: string, deviceId: string, site: string) => void {
   const known = new Set<string>()
-  return (deviceId, site) => {
-    if (known.has(deviceId)) return
+  return (tenant, deviceId, site) => {
+    // No name has a NUL.
+    const name = `${tenant}\0${deviceId}`
+    if (known.has(name)) return
     const device = registry.get(tenant, deviceId)
     if (device === undefined) return
-    known.add(deviceId)
+    known.add(name)
     if (device.site !== undefined) return
     registry.update(tenant, deviceId, { site }).catch((error: unknown) => {
-      known.delete(deviceId)
+      known.delete(name)
       logger.warn({ err: error, device: deviceId }, 'the site of a device was not kept')
     })
   }

@@ -1,14 +1,23 @@
 import { readAttributes } from '../ingest/dialects/thingsboard.ts'
+import { reaches, type Access } from '../model/access.ts'
 import type { Rejection } from '../model/rejection.ts'
 import type { TelemetryMessage } from '../mqtt/options.ts'
 import { WeirError } from '../ports/errors.ts'
 import type { attributeKeeper } from './attribute-keeper.ts'
-import type { ResolveToken } from './token-resolver.ts'
+
+export type KeepAttributes = ReturnType<typeof attributeKeeper>
 
 export interface AttributeParts {
-  readonly tenant: string
-  readonly resolveToken: ResolveToken
-  readonly setAttributes: ReturnType<typeof attributeKeeper>
+  readonly sender: Access
+  readonly setAttributes: KeepAttributes
+}
+
+/**
+ * The device that a client of ThingsBoard is: that of its key. Where nobody has keys, its user
+ * name, which is its token there, is the name of the device.
+ */
+export function ownDevice({ keyId, device }: Access, user: string | undefined): string | undefined {
+  return keyId === undefined ? user || undefined : device
 }
 
 /**
@@ -35,16 +44,17 @@ export async function keepAttributes(
 /** What was wrong, if anything. */
 async function keep(
   { target, payload, user }: TelemetryMessage,
-  { tenant, resolveToken, setAttributes }: AttributeParts,
+  { sender, setAttributes }: AttributeParts,
 ): Promise<string | undefined> {
   const isGateway = target.dialect === 'thingsboard gateway attributes'
-  const named = isGateway || user === undefined ? undefined : resolveToken(user)
-  if (!isGateway && named?.tenant !== tenant) return tokenProblem(user)
+  const own = isGateway ? undefined : ownDevice(sender, user)
+  if (!isGateway && own === undefined) return noDevice(sender)
   const read = readAttributes(payload, isGateway)
   if ('problem' in read) return read.problem
-  for (const [device = named?.device ?? '', attributes] of read.sets) {
+  for (const [device = own ?? '', attributes] of read.sets) {
+    if (!reaches(sender, device)) return `this key may write ${JSON.stringify(sender.device)} only`
     try {
-      await setAttributes(tenant, device, attributes)
+      await setAttributes(sender.tenant, device, attributes)
     } catch (error) {
       if (!(error instanceof WeirError)) throw error
       if (error.kind !== 'rejected' && error.kind !== 'not_found') throw error
@@ -54,7 +64,8 @@ async function keep(
   return undefined
 }
 
-export const tokenProblem = (user: string | undefined): string =>
-  user === undefined
+/** Why a client has no `ownDevice`. */
+export const noDevice = ({ keyId }: Access): string =>
+  keyId === undefined
     ? 'the client gave no user name: it is the token that says which device it is'
-    : 'the user name of the client is no known token'
+    : 'the key of the client is not of one device'

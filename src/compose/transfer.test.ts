@@ -17,6 +17,7 @@ import { FORMATS, TIME_STYLES, type Format, type TimeStyle } from '../transfer/f
 import type { ImportOutcome } from '../transfer/ingest-flow.ts'
 import type { Mapping } from '../transfer/mapping.ts'
 import { openTransfer } from './transfer.ts'
+import { openAccess } from '../model/access.ts'
 
 const data = mkdtempSync(join(tmpdir(), 'weir-transfer-'))
 after(() => rmSync(data, { recursive: true, force: true }))
@@ -32,7 +33,7 @@ function subject(
   { tenant = 'default', maxPointsPerRequest = 50, pieceBytes = 1000 } = {},
 ) {
   const ledger = new Ledger(0)
-  const log = memoryLog(({ batch }) => ledger.handOver(pointCount(batch)))
+  const log = memoryLog(({ batch }) => ledger.handOver(batch.tenant, pointCount(batch)))
   const table = new SeriesTable()
   const limits = {
     ...{ maxPointsPerRequest, maxDepth: 8, maxTextBytes: 1000, maxFutureMs: 3_600_000 },
@@ -69,7 +70,7 @@ function subject(
     mapping: Mapping = {},
   ): Promise<ImportOutcome> =>
     transfer.importer.run({
-      tenant,
+      sender: openAccess(tenant),
       format,
       mapping,
       source: inPieces(Buffer.from(file), pieceBytes),

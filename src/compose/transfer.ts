@@ -20,7 +20,7 @@ export function openTransfer({ data, transfer }: Config, { store, gate }: Transf
   return {
     exportPoints: request => exportPoints(store, request),
     importer: new Importer({
-      ingest: (tenant, decode) => gate.ingest(tenant, 'http', decode),
+      ingest: (sender, decode) => gate.ingest(sender, 'http', decode),
       // The target is the gate's sink, which `ingest` above gave.
       decodeMessages: (piece, target) => decodeTelemetryLines(piece, target as PointSink),
       spool: new Spool(join(data, 'transfer'), transfer.maxSpoolBytes),

@@ -11,15 +11,24 @@ export function ruleProblems(config: Config, sources: ReadonlyMap<string, string
     problems.push({ path, message, hint, ...(source === undefined ? {} : { source }) })
   }
 
-  if (config.auth.mode === 'keys') {
-    report(
-      'auth.mode',
-      'keys are not available in this version',
-      'Use auth.mode open, on loopback.',
-    )
-  }
   const doors: [string, string][] = [['http.address', config.http.address]]
-  if (config.mqtt.enabled) doors.push(['mqtt.address', config.mqtt.address])
+  const { mqtt } = config
+  if (mqtt.enabled && mqtt.plain) doors.push(['mqtt.address', mqtt.address])
+  if (mqtt.enabled && mqtt.tls.certFile !== '') doors.push(['mqtt.tls.address', mqtt.tls.address])
+  if (mqtt.enabled && !mqtt.plain && mqtt.tls.certFile === '') {
+    report('mqtt.plain', 'leaves MQTT nowhere to listen', 'Give mqtt.tls, or mqtt.enabled: false.')
+  }
+  for (const [path, tls] of [
+    ['http.tls', config.http.tls],
+    ['mqtt.tls', mqtt.tls],
+  ] as const) {
+    if ((tls.certFile === '') !== (tls.keyFile === '')) {
+      report(`${path}.keyFile`, 'has a certificate or a key without the other', 'Give both.')
+    }
+    if (tls.requestCert && tls.caFile === '') {
+      report(`${path}.requestCert`, 'needs the authorities of clients', `Give ${path}.caFile.`)
+    }
+  }
   for (const [path, address] of doors) {
     const host = parseAddress(address)?.host
     if (config.insecure || config.auth.mode !== 'open' || host === undefined) continue
@@ -27,7 +36,7 @@ export function ruleProblems(config: Config, sources: ReadonlyMap<string, string
     report(
       path,
       `${address} can be reached from other machines, and no key is asked for`,
-      'Listen on 127.0.0.1 behind a proxy that authenticates, or say --insecure to allow it.',
+      'Ask for keys (auth.mode: keys, `weir keys create`), listen on 127.0.0.1, or say --insecure.',
     )
   }
 

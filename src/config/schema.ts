@@ -34,8 +34,23 @@ const bounded = <T>(minimum: number, maximum: number, { value, description }: Bo
 const address = (value: string, description: string) =>
   Type.String({ default: value, format: 'address', description })
 
+const certificates = {
+  certFile: Type.String({
+    default: '',
+    description:
+      'PEM file with the certificate and those between it and its authority. Empty: no TLS.',
+  }),
+  keyFile: Type.String({ default: '', description: 'PEM file with its private key.' }),
+  caFile: Type.String({
+    default: '',
+    description: 'PEM file with the authorities of client certificates.',
+  }),
+  requestCert: flag(false, 'Whether clients need a certificate of `caFile`, besides a key.'),
+}
+
 const texts = (values: string[], description: string) =>
   Type.Array(Type.String({ minLength: 1 }), { default: values, description })
+
 interface Bounded<T> {
   readonly value: T
   readonly description: string
@@ -119,10 +134,16 @@ export const configSchema = section('The configuration of a Weir node.', {
       'Bodies being received or unpacked, over all requests; past it: 503.',
       1 * MB,
     ),
+    tls: section('HTTPS in place of HTTP. Files that change are read again.', certificates),
   }),
   mqtt: section('The MQTT door: the embedded broker.', {
     enabled: flag(true, 'Whether the broker runs.'),
     address: address('127.0.0.1:1883', 'Where MQTT listens. Port 0 takes a free one.'),
+    plain: flag(true, 'Whether it listens there, without TLS.'),
+    tls: section('MQTT over TLS, at a port of its own. Files that change are read again.', {
+      address: address('127.0.0.1:8883', 'Where it listens, when there is a certificate.'),
+      ...certificates,
+    }),
     maxConnections: count(10_000, 'Connected MQTT clients; further ones are refused.'),
     maxPacketBytes: bytes(1 * MB, 'Largest MQTT packet; a client that sends a larger one is cut.'),
     topics: Type.Array(topic, {
@@ -137,7 +158,25 @@ export const configSchema = section('The configuration of a Weir node.', {
   auth: section('Who may come in.', {
     mode: choice(
       ['open', 'keys'],
-      '`open`: no key needed, loopback only. `keys`: every request carries a key.',
+      '`open`: no key needed, loopback only. `keys`: every request carries a key, see `weir keys`.',
+    ),
+    maxKeys: count(100_000, 'Keys of all tenants, with those that ended within the last 30 days.'),
+    openMetrics: flag(
+      false,
+      'Whether `/metrics`, which counts what all tenants do, needs no key although others do.',
+    ),
+  }),
+  limits: section('How much may come, so that nobody takes it all. 0: no limit.', {
+    keyRequestsPerSecond: count(
+      0,
+      'Requests or MQTT messages of a key that says nothing else. Past it HTTP answers 429 and MQTT reads slower.',
+      0,
+    ),
+    keyPointsPerSecond: count(0, 'Points of a key that says nothing else; likewise.', 0),
+    devicePointsPerSecond: count(0, 'Points of each device, whoever sends them; likewise.', 0),
+    burstMs: duration(
+      10 * SECOND,
+      'What may come at once: as much as the rate brings in this time.',
     ),
   }),
   log: section('The durable log between the doors and the store.', {

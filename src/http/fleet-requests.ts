@@ -1,6 +1,7 @@
+import type { Access } from '../model/access.ts'
 import { encodeIdentity, encodeMetric, encodeTimes } from './fleet-record.ts'
 import { ingestJson } from './ingest-json.ts'
-import { HttpProblem, notFound } from './problem.ts'
+import { notFound, refusedPoints, type HttpProblem } from './problem.ts'
 import type { HttpServices } from './services.ts'
 
 /** The two requests of the fleet benchmark API that are answered by Fastify and by the lane. */
@@ -21,7 +22,7 @@ export interface SentRecord {
  */
 export function storeRecord(
   services: HttpServices,
-  tenant: string,
+  access: Access,
   { id, body }: SentRecord,
 ): Promise<string> {
   const { gate, registry, dialects } = services
@@ -32,7 +33,7 @@ export function storeRecord(
     metrics += encodeMetric(metric, value)
     timeUs = time
   }
-  const done = ingestJson(gate, tenant, {
+  const done = ingestJson(gate, access, {
     body,
     decode(bytes, sink) {
       dialects.decodeFleetRecord(bytes, id, sink)
@@ -44,7 +45,7 @@ export function storeRecord(
     if (accepted === 0) throw nothingStored(rejected)
     const times = encodeTimes(timeUs, arrivalUs / 1000)
     const refused = rejected.length === 0 ? '' : `"rejected":${encodeRejected(rejected)},`
-    return encodeIdentity(id, registry.get(tenant, id)) + metrics + refused + times
+    return encodeIdentity(id, registry.get(access.tenant, id)) + metrics + refused + times
   })
 }
 
@@ -53,7 +54,7 @@ type Rejected = Awaited<ReturnType<HttpServices['gate']['ingest']>>['rejected']
 function nothingStored(rejected: Rejected): HttpProblem {
   const [first] = rejected
   const detail = first === undefined ? 'there are no metrics' : `${first.field} ${first.detail}`
-  return new HttpProblem(400, detail.trimStart(), { errors: rejected })
+  return refusedPoints(detail.trimStart(), rejected)
 }
 
 const encodeRejected = (rejected: Rejected): string =>

@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import { STATUS_CODES, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
+import type { TlsOptions } from 'node:tls'
 import Fastify from 'fastify'
 import type {
   FastifyError,
@@ -10,6 +12,7 @@ import type {
 } from 'fastify'
 import Type, { type TSchema } from 'typebox'
 import type { HttpApp } from './app.ts'
+import { accessOf, limitHeaders } from './auth.ts'
 import { takeBodies } from './body.ts'
 import { bodyValidator } from './json-body.ts'
 import { openLane } from './lane/lane.ts'
@@ -23,6 +26,7 @@ import { anomalyRoutes } from './routes/anomalies.ts'
 import { deviceRoutes } from './routes/devices.ts'
 import { exportRoutes } from './routes/export.ts'
 import { fleetRoutes } from './routes/fleet.ts'
+import { keyRoutes } from './routes/keys.ts'
 import { influxRoutes } from './routes/influx.ts'
 import { importRoutes } from './routes/import.ts'
 import { latestRoutes } from './routes/latest.ts'
@@ -59,12 +63,15 @@ const MAX_PARAM_CHARACTERS = 1024
  *   type); `response` is documentation, and the tests hold every answer against it;
  * - problems are thrown: `HttpProblem`, or a `WeirError` of the parts below.
  */
-export function createHttpHost(services: HttpServices): HttpApp {
+export function createHttpHost(services: HttpServices, tls?: TlsOptions): HttpApp {
   let requests = 0
   const started = services.clock.nowMs().toString(36)
-  const nextId = (): string => `${started}-${(requests++).toString(36)}`
+  // A number would tell each tenant how many requests the others make.
+  const nextId = (): string =>
+    services.access.open === undefined ? randomUUID() : `${started}-${(requests++).toString(36)}`
   const app: HttpApp = Fastify({
     logger: false,
+    ...(tls === undefined ? {} : { https: tls }),
     bodyLimit: services.limits.maxBodyBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
@@ -78,7 +85,7 @@ export function createHttpHost(services: HttpServices): HttpApp {
     },
   }) as unknown as HttpApp
   app.server.maxConnections = services.limits.maxConnections
-  app.decorateRequest('tenant', services.tenant)
+  grantAccess(app, services)
   app.setValidatorCompiler(compileValidator)
   takeBodies(app, services.limits)
 
@@ -88,7 +95,8 @@ export function createHttpHost(services: HttpServices): HttpApp {
     const { schema = {}, config } = route
     if (methods.some(method => method !== 'HEAD')) {
       const head = route.exposeHeadRoute !== false
-      routes.push({ method: methods[0], url: route.url, schema, rawBody: config?.rawBody, head })
+      const { rawBody, scope } = config ?? {}
+      routes.push({ method: methods[0], url: route.url, schema, rawBody, scope, head })
     }
     route.schema = checkedParts(schema, config)
     const observe = (_request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
@@ -124,6 +132,35 @@ export function createHttpHost(services: HttpServices): HttpApp {
   return app
 }
 
+/** Says of every request what it may do, before its body is read. */
+function grantAccess(app: HttpApp, services: HttpServices): void {
+  const { open } = services.access
+  app.decorateRequest('tenant', {
+    getter() {
+      return (this as FastifyRequest).access.tenant
+    },
+  })
+  if (open !== undefined) {
+    app.decorateRequest('access', { getter: () => open })
+    return
+  }
+  app.decorateRequest('access')
+  app.addHook('onRequest', (request, reply, done) => {
+    const { scope } = request.routeOptions.config
+    if (scope === 'none' || request.is404) done()
+    else {
+      try {
+        request.access = accessOf(services, request)
+        const states = services.access.limits.states(request.access)
+        if (states.length > 0) reply.headers(limitHeaders(states))
+        done()
+      } catch (error) {
+        done(error as Error)
+      }
+    }
+  })
+}
+
 /** The streaming platform API, one file a resource. */
 function streamingRoutes(app: HttpApp, services: HttpServices): void {
   streamingIngestRoutes(app, services)
@@ -137,6 +174,7 @@ function addRoutes(app: HttpApp, services: HttpServices): void {
   telemetryRoutes(app, services)
   fleetRoutes(app, services)
   deviceRoutes(app, services)
+  keyRoutes(app, services)
   productRoutes(app, services)
   latestRoutes(app, services)
   queryRoutes(app, services)

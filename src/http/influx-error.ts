@@ -2,7 +2,8 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { STATUS_CODES } from 'node:http'
 import Type from 'typebox'
 import { responses, type Responses } from './openapi.ts'
-import { HttpProblem, problemSchema, type ProblemItem } from './problem.ts'
+import type { Rejection } from '../model/rejection.ts'
+import { HttpProblem, problemSchema, refusedPoints } from './problem.ts'
 import { JSON_TYPE } from './app.ts'
 import { loggableUrl } from './loggable-url.ts'
 import { requestProblem } from './request-problem.ts'
@@ -55,12 +56,13 @@ export function influxResponses(good: Responses, problems: readonly number[]): R
 /** Some lines were refused, and the others are stored. */
 export class RefusedLines extends HttpProblem {}
 
-interface RefusedItem extends ProblemItem {
-  readonly points: number
-}
+type RefusedItem = Rejection
 
 /** The words with which Telegraf drops a batch instead of sending it for ever are InfluxDB's. */
-export function refusedLines(accepted: number, rejected: readonly RefusedItem[]): RefusedLines {
+export function refusedLines(accepted: number, rejected: readonly RefusedItem[]): HttpProblem {
+  const problem = refusedPoints('the devices have sent too much', rejected)
+  // Clients send the whole batch again after 429, and drop it after 400.
+  if (accepted === 0 && problem.status === 429) return problem
   const [{ index, field, detail }] = rejected
   const lines = new Set(rejected.map(item => item.index)).size
   const more = lines > 1 ? ` (and ${lines - 1} more lines, see errors)` : ''

@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import { JSON_TYPE } from './app.ts'
-import { HttpProblem } from './problem.ts'
+import { refusedPoints } from './problem.ts'
 import type { HttpServices } from './services.ts'
 
 export type Outcome = Awaited<ReturnType<HttpServices['gate']['ingest']>>
@@ -20,7 +20,7 @@ function sendOutcome(reply: FastifyReply, { accepted, flagged, rejected }: Outco
       first === undefined
         ? 'there are no points in the body'
         : `none was accepted; item ${first.index}: ${first.field} ${first.detail}`
-    void reply.send(new HttpProblem(400, detail, { errors: rejected }))
+    void reply.send(refusedPoints(detail, rejected))
     return
   }
   reply.header('content-type', JSON_TYPE)

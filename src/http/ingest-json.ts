@@ -1,5 +1,6 @@
 import { malformedJson, mustBeText } from './json-body.ts'
 import type { HttpServices } from './services.ts'
+import type { Access } from '../model/access.ts'
 
 type Gate = HttpServices['gate']
 type Sink = Parameters<Parameters<Gate['ingest']>[2]>[0]
@@ -14,11 +15,11 @@ export type JsonDecoder = (body: Buffer, sink: Sink) => void
  */
 export function ingestJson(
   gate: Gate,
-  tenant: string,
+  access: Access,
   { body, decode }: { body: Buffer | undefined; decode: JsonDecoder },
 ): ReturnType<Gate['ingest']> {
   mustBeText(body)
-  return gate.ingest(tenant, 'http', sink => {
+  return gate.ingest(access, 'http', sink => {
     try {
       decode(body, sink)
     } catch (error) {

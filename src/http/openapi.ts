@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifySchema } from 'fastify'
 import Type, { type TSchema } from 'typebox'
+import type { RouteScope } from './auth.ts'
 import { PROBLEM_TYPE, problemSchema } from './problem.ts'
 
 /** A route as it was declared, before Fastify got it. */
@@ -9,6 +10,7 @@ export interface DocumentedRoute {
   readonly url: string
   readonly schema: FastifySchema
   readonly rawBody: readonly string[] | undefined
+  readonly scope: RouteScope | undefined
   /** Whether a GET answers HEAD as well. */
   readonly head: boolean
 }
@@ -51,9 +53,32 @@ function contentOf(schema: TSchema): ResponseSchema {
 const isContent = (schema: TSchema | ResponseSchema): schema is ResponseSchema =>
   'content' in schema
 
+const SECURITY_SCHEMES = {
+  bearer: { type: 'http', scheme: 'bearer', description: 'A key. `Token KEY` says the same.' },
+  apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+  basic: { type: 'http', scheme: 'basic', description: 'The key as the password, any user name.' },
+}
+const SECURITY = Object.keys(SECURITY_SCHEMES).map(name => ({ [name]: [] }))
+
+/** What every route that needs a key may answer besides its own. */
+const KEY_PROBLEMS: Responses = Object.fromEntries(
+  [401, 403, 429].map(status => [status, { content: { [PROBLEM_TYPE]: { schema: PROBLEM_REF } } }]),
+)
+
+function withScope(description: string | undefined, scope: RouteScope): string | undefined {
+  if (scope === 'none') return description
+  const needs =
+    scope === 'operator'
+      ? 'Where keys are asked for: for `admin` of the tenant that runs the node.'
+      : `Where keys are asked for: needs the scope \`${scope}\`.`
+  return description === undefined ? needs : `${description} ${needs}`
+}
+
 export interface OpenApiInfo {
   readonly version: string
   readonly tags: readonly { readonly name: string; readonly description: string }[]
+  /** Whether requests need no key. */
+  readonly isOpen: boolean
 }
 
 export function openApiDocument(routes: readonly DocumentedRoute[], info: OpenApiInfo): object {
@@ -61,7 +86,7 @@ export function openApiDocument(routes: readonly DocumentedRoute[], info: OpenAp
   for (const route of routes) {
     const path = route.url.replaceAll(/:(\w+)/g, '{$1}')
     paths[path] ??= {}
-    paths[path][route.method.toLowerCase()] = operation(route, path)
+    paths[path][route.method.toLowerCase()] = operation(route, path, info.isOpen)
   }
   return {
     openapi: '3.1.1',
@@ -74,17 +99,20 @@ export function openApiDocument(routes: readonly DocumentedRoute[], info: OpenAp
     servers: [{ url: '/' }],
     tags: info.tags,
     paths,
-    components: { schemas: { Problem: problemSchema } },
+    components: { schemas: { Problem: problemSchema }, securitySchemes: SECURITY_SCHEMES },
   }
 }
 
-function operation({ method, schema, rawBody }: DocumentedRoute, path: string): object {
-  const { summary, description, tags } = schema
+function operation(route: DocumentedRoute, path: string, isOpen: boolean): object {
+  const { method, schema, rawBody, scope = 'operator' } = route
+  const { summary, tags } = schema
+  const description = withScope(schema.description, scope)
   const parameters = [
     ...parametersOf(schema.params as ObjectSchema | undefined, 'path'),
     ...parametersOf(schema.querystring as ObjectSchema | undefined, 'query'),
     ...parametersOf(schema.headers as ObjectSchema | undefined, 'header'),
   ]
+  const answers = schema.response as Responses | undefined
   return {
     operationId: operationId(method, path),
     ...(summary === undefined ? {} : { summary }),
@@ -94,8 +122,10 @@ function operation({ method, schema, rawBody }: DocumentedRoute, path: string): 
     ...(schema.body === undefined
       ? {}
       : { requestBody: requestBody(schema.body as TSchema, rawBody) }),
-    responses: responsesOf(schema.response as Responses | undefined),
-    security: [],
+    responses: responsesOf({ ...(scope === 'none' ? {} : KEY_PROBLEMS), ...answers }),
+    // What `security` cannot say.
+    'x-weir-scope': route.scope,
+    security: scope === 'none' ? [] : isOpen ? [{}, ...SECURITY] : SECURITY,
   }
 }
 
@@ -128,9 +158,9 @@ function requestBody(schema: TSchema, rawBody: readonly string[] | undefined): o
   return { required: true, content }
 }
 
-function responsesOf(all: Responses | undefined): object {
+function responsesOf(all: Responses): object {
   const out: Record<string, object> = {}
-  for (const [status, { description, ...rest }] of Object.entries(all ?? {})) {
+  for (const [status, { description, ...rest }] of Object.entries(all)) {
     out[status] = { description: description ?? STATUS_CODES[status] ?? status, ...rest }
   }
   return out

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import Type from 'typebox'
+import type { Rejection, RejectReason } from '../model/rejection.ts'
 import { WeirError, type ErrorKind } from '../ports/errors.ts'
 
 export const PROBLEM_TYPE = 'application/problem+json'
@@ -61,6 +62,32 @@ export const problemSchema = Type.Object(
 
 export function notFound(detail: string): HttpProblem {
   return new HttpProblem(404, detail)
+}
+
+function refusalStatus(rejected: readonly Rejection[]): number {
+  const [first] = rejected
+  const status = first === undefined ? undefined : STATUS_OF_REASON[first.reason]
+  return status !== undefined && rejected.every(({ reason }) => reason === first.reason)
+    ? status
+    : 400
+}
+
+/** Where all of a request was refused for that. */
+const STATUS_OF_REASON: Readonly<Partial<Record<RejectReason, number>>> = {
+  forbidden: 403,
+  rate_limited: 429,
+}
+
+/** The answer to points of which none was accepted. */
+export function refusedPoints(detail: string, rejected: readonly Rejection[]): HttpProblem {
+  const status = refusalStatus(rejected)
+  if (status !== 429) return new HttpProblem(status, detail, { errors: rejected })
+  const waitMs = Math.max(...rejected.map(({ retryAfterMs = 1000 }) => retryAfterMs))
+  return new HttpProblem(status, detail, {
+    errors: rejected,
+    limit: 'limits.devicePointsPerSecond',
+    headers: { 'retry-after': String(Math.ceil(waitMs / 1000)) },
+  })
 }
 
 /** A parameter that is wrong. */

@@ -1,3 +1,4 @@
+import { loggableUrl } from './loggable-url.ts'
 import { HttpProblem, problemOf } from './problem.ts'
 import type { HttpLogger } from './services.ts'
 
@@ -16,7 +17,7 @@ export function requestProblem(
 ): HttpProblem {
   const problem = problemOf(error)
   if (problem !== undefined) return problem
-  logger.error({ err: error, request: id, method, url }, 'request failed')
+  logger.error({ err: error, request: id, method, url: loggableUrl(url) }, 'request failed')
   return new HttpProblem(500, 'Weir made a mistake; its log says more under this request id')
 }
 

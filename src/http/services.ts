@@ -5,12 +5,16 @@ import type { decodeTelemetry, decodeTelemetryLines } from '../ingest/dialects/n
 import type { decodeThingsboard } from '../ingest/dialects/thingsboard.ts'
 import type { decodeSensorRecord } from '../ingest/dialects/sensor-record.ts'
 import type { decodeStreamingMessage } from '../ingest/dialects/streaming.ts'
+import type { KeyRing } from '../access/key-ring.ts'
+import type { RateLimits } from '../access/rate-limits.ts'
+import type { Keys } from '../access/keys.ts'
 import type { IngestGate } from '../ingest/gate.ts'
+import type { Access } from '../model/access.ts'
 import type { Attributes } from '../model/device.ts'
 import type { DeviceEntry, SeriesTable } from '../model/series-table.ts'
 import type { Anomalies } from '../ports/anomalies.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { RawRead, SeriesPoints, StoreStats } from '../ports/store.ts'
+import type { RawRead, SeriesPoints, TenantPoints } from '../ports/store.ts'
 import type { LiveHub } from '../live/live-hub.ts'
 import type { LatestTable } from '../process/latest.ts'
 import type { LedgerReport } from '../process/ledger-report.ts'
@@ -34,8 +38,8 @@ import type { Slots } from '../transfer/slots.ts'
 export interface HttpServices {
   /** Weir's version, for the OpenAPI document and the landing page. */
   readonly version: string
-  /** The tenant of a request that brings no key. */
-  readonly tenant: string
+  readonly access: HttpAccess
+  readonly keys: Pick<Keys, 'create' | 'rotate' | 'revoke'> & Pick<KeyRing, 'list' | 'find'>
   readonly clock: Clock
   readonly logger: HttpLogger
   readonly limits: HttpLimits
@@ -50,10 +54,6 @@ export interface HttpServices {
     readonly decodeStreamingMessage: typeof decodeStreamingMessage
     readonly decodeSensorRecord: typeof decodeSensorRecord
   }
-  /** The device that a ThingsBoard token stands for; undefined when it stands for none. */
-  readonly resolveToken: (
-    token: string,
-  ) => { readonly tenant: string; readonly device: string } | undefined
   /** Merges what a device says of itself into the registry; errors are the registry's. */
   readonly setAttributes: (tenant: string, device: string, attributes: Attributes) => Promise<void>
   readonly registry: Pick<
@@ -67,7 +67,8 @@ export interface HttpServices {
   readonly newestDevice: (tenant: string) => DeviceEntry | undefined
   /** `store.read`, for the dialects; errors are the store's. */
   readonly readSeries: (read: RawRead) => Promise<SeriesPoints[]>
-  readonly storeStats: () => Promise<Pick<StoreStats, 'stored' | 'unsettled' | 'duplicate'>>
+  /** What the store has of a tenant. */
+  readonly storeStats: (tenant: string) => Promise<TenantPoints>
   readonly queries: QueryService
   readonly intervalUs: typeof intervalUs
   readonly decodeCursor: typeof decodeCursor
@@ -83,13 +84,24 @@ export interface HttpServices {
   readonly locations: Pick<Locations, 'get' | 'tell'>
   readonly live: Pick<LiveHub, 'subscribe'>
   readonly transfer: Transfer
-  readonly ledger: () => Promise<LedgerReport>
+  /** Of a tenant; undefined: of all. */
+  readonly ledger: (tenant: string | undefined) => Promise<LedgerReport>
   /** Called for each `/ready`: cheap, and never throws. */
   readonly readiness: () => Readiness
   /** The Prometheus text format. */
   readonly metricsText: () => Promise<string>
   /** Called once a response, with the route's pattern (`unmatched` where there is none). */
   readonly observeRequest: (request: AnsweredRequest, seconds: number) => void
+}
+
+export interface HttpAccess {
+  /** What everybody may do; undefined: keys are asked for. */
+  readonly open: Access | undefined
+  /** What a key allows; undefined for anything that is no key that works now. */
+  readonly verify: (key: string) => Access | undefined
+  readonly limits: Pick<RateLimits, 'take' | 'states'>
+  /** Whether `/metrics` needs no key. */
+  readonly openMetrics: boolean
 }
 
 /** Files out and in. */

@@ -38,7 +38,8 @@ export function streamingResponses(
   good: Readonly<Record<number, TSchema>>,
   problems: readonly number[] = [],
 ): Responses {
-  const errors = Object.fromEntries(problems.map(status => [status, errorSchema]))
+  const all = [...problems, 401, 403, 429]
+  const errors = Object.fromEntries(all.map(status => [status, errorSchema]))
   const content = { 'application/json': { schema: errorSchema } }
   return { ...responses({ ...good, ...errors }), 500: { content } }
 }

@@ -69,6 +69,22 @@ export class BatchBuilder {
     }
   }
 
+  /** Calls `visit` with each device and its points from `from` on; neighbours are one call. */
+  visitDevices(from: number, visit: (device: DeviceEntry, points: number) => void): void {
+    let device: DeviceEntry | undefined
+    let points = 0
+    for (let at = from; at < this.#points; at++) {
+      const next = this.#table.deviceOf(this.#series[this.#seriesIndex[at]])
+      if (next !== device) {
+        if (device !== undefined) visit(device, points)
+        device = next
+        points = 0
+      }
+      points++
+    }
+    if (device !== undefined) visit(device, points)
+  }
+
   /** Takes back every point from `points` on. */
   rollback(points: number): void {
     this.#points = points

@@ -3,6 +3,7 @@ import { deviceIdProblem, nameProblem } from '../model/names.ts'
 import type { Rejection } from '../model/rejection.ts'
 import type { SeriesTable } from '../model/series-table.ts'
 import { MAX_TIME_US } from '../model/time.ts'
+import type { DeviceRates } from './device-rates.ts'
 import type { DevicePolicy, IngestLimits } from './limits.ts'
 
 export interface FrameCheckContext {
@@ -10,6 +11,10 @@ export interface FrameCheckContext {
   readonly table: SeriesTable
   readonly devices: DevicePolicy
   readonly nowMs: number
+  /** The one device that the sender may write; undefined: any. */
+  readonly only: string | undefined
+  /** Refuses devices that have sent too much. */
+  readonly rates: DeviceRates | undefined
 }
 
 /**
@@ -79,11 +84,20 @@ type Problem = Omit<Rejection, 'points'>
 const sound = new WeakSet<Uint32Array>()
 
 function checkNames(batch: Batch, context: FrameCheckContext): Problem | undefined {
-  const { table, devices, limits } = context
+  const { table, devices, limits, only } = context
   for (let d = 0; d < batch.devices.length; d++) {
     const name = batch.devices[d]
+    if (only !== undefined && name !== only) {
+      const detail = `this key may write ${JSON.stringify(only)} only`
+      return { index: d, field: 'devices', detail, reason: 'forbidden' }
+    }
     const known = table.findDevice(batch.tenant, name)
-    if (known !== undefined && devices.admits(known)) continue
+    if (known !== undefined && devices.admits(known)) {
+      const retryAfterMs = context.rates?.waitMs(known, context.nowMs) ?? 0
+      if (retryAfterMs === 0) continue
+      const detail = `${JSON.stringify(name)} has sent too much (limits.devicePointsPerSecond)`
+      return { index: d, field: 'devices', detail, reason: 'rate_limited', retryAfterMs }
+    }
     const problem = deviceIdProblem(name)
     if (problem !== undefined) {
       return { index: d, field: 'devices', detail: problem, reason: 'invalid_name' }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { openAccess } from '../model/access.ts'
 import { pointCount } from '../model/batch.ts'
 import { fakeClock } from '../../test/fixtures/fake-clock.ts'
 import { memoryLog } from '../../test/fixtures/memory-log.ts'
@@ -12,10 +13,11 @@ import { Ledger } from './ledger.ts'
 import type { IngestLimits } from './limits.ts'
 
 const NOW_MS = Date.UTC(2026, 10, 20)
+const SENDER = openAccess('default')
 
 function setUp(limits: Partial<IngestLimits> = {}) {
   const ledger = new Ledger(0)
-  const log = memoryLog(({ batch }) => ledger.handOver(pointCount(batch)))
+  const log = memoryLog(({ batch }) => ledger.handOver(batch.tenant, pointCount(batch)))
   const gate = new IngestGate({
     ...{ log, ledger },
     table: new SeriesTable(),
@@ -56,7 +58,7 @@ test('a request is answered only when the log has its points', async () => {
   const hold = gateway()
   log.before = () => hold.passed
   let answered = false
-  const answer = gate.ingest('default', 'http', points('a', 3)).then(outcome => {
+  const answer = gate.ingest(SENDER, 'http', points('a', 3)).then(outcome => {
     answered = true
     return outcome
   })
@@ -73,10 +75,10 @@ test('requests of one moment, and those that come during an append, share an app
   const { gate, log } = setUp()
   const hold = gateway()
   log.before = () => hold.passed
-  const first = ['a', 'b', 'c'].map(device => gate.ingest('default', 'http', points(device, 2)))
+  const first = ['a', 'b', 'c'].map(device => gate.ingest(SENDER, 'http', points(device, 2)))
   for (let i = 0; i < 3; i++) await turn()
   assert.equal(log.appends, 1)
-  const second = ['a', 'd'].map(device => gate.ingest('default', 'mqtt', points(device, 1)))
+  const second = ['a', 'd'].map(device => gate.ingest(SENDER, 'mqtt', points(device, 1)))
   log.before = () => Promise.resolve()
   hold.open()
   await Promise.all([...first, ...second])
@@ -92,13 +94,15 @@ test('requests of one moment, and those that come during an append, share an app
 
 test('each entry of the log is a frame of its batch', async () => {
   const { gate, log } = setUp()
-  await gate.ingest('default', 'http', points('a', 5))
+  await gate.ingest(SENDER, 'http', points('a', 5))
   assert.deepEqual(decodeFrame(log.entries[0].frame), log.entries[0].batch)
 })
 
 test('tenants never share a batch', async () => {
   const { gate, log } = setUp()
-  await Promise.all(['one', 'two'].map(tenant => gate.ingest(tenant, 'http', points('a', 1))))
+  await Promise.all(
+    ['one', 'two'].map(tenant => gate.ingest(openAccess(tenant), 'http', points('a', 1))),
+  )
   assert.deepEqual(log.entries.map(({ batch }) => batch.tenant).sort(), ['one', 'two'])
   for (const { batch } of log.entries) assert.deepEqual(batch.devices, ['a'])
 })
@@ -108,8 +112,8 @@ test('when the log fails, every request of the append fails with its error and i
   const full = new WeirError('retryable', 'the disk is full', { code: 'disk_full' })
   log.before = () => Promise.reject(full)
   const answers = await Promise.allSettled([
-    gate.ingest('default', 'http', points('a', 2)),
-    gate.ingest('default', 'http', points('b', 1)),
+    gate.ingest(SENDER, 'http', points('a', 2)),
+    gate.ingest(SENDER, 'http', points('b', 1)),
   ])
   for (const answer of answers) assert.deepEqual(answer, { status: 'rejected', reason: full })
   assert.deepEqual(ledger.counts(), {
@@ -118,7 +122,7 @@ test('when the log fails, every request of the append fails with its error and i
     pending: 0,
   })
   log.before = () => Promise.resolve()
-  assert.equal((await gate.ingest('default', 'http', points('a', 2))).accepted, 2)
+  assert.equal((await gate.ingest(SENDER, 'http', points('a', 2))).accepted, 2)
   assert.equal(log.entries.length, 1)
 })
 
@@ -126,8 +130,8 @@ test('past the bound of pending bytes requests are refused, and taken again when
   const { gate, log } = setUp({ maxPendingBytes: 1000 })
   const hold = gateway()
   log.before = () => hold.passed
-  const waiting = gate.ingest('default', 'http', points('a', 100))
-  await assert.rejects(gate.ingest('default', 'http', points('b', 1)), {
+  const waiting = gate.ingest(SENDER, 'http', points('a', 100))
+  await assert.rejects(gate.ingest(SENDER, 'http', points('b', 1)), {
     kind: 'overloaded',
     limit: 'ingest.maxPendingBytes',
     retryAfterMs: 1000,
@@ -135,11 +139,11 @@ test('past the bound of pending bytes requests are refused, and taken again when
   await turn()
   await turn()
   // Sealed and being appended: still pending.
-  await assert.rejects(gate.ingest('default', 'http', points('b', 1)), { kind: 'overloaded' })
+  await assert.rejects(gate.ingest(SENDER, 'http', points('b', 1)), { kind: 'overloaded' })
   hold.open()
   await waiting
   assert.equal(gate.pendingBytes, 0)
-  await gate.ingest('default', 'http', points('b', 1))
+  await gate.ingest(SENDER, 'http', points('b', 1))
 })
 
 test('a decoder that throws leaves nothing behind, and its neighbours alone', async () => {
@@ -149,9 +153,9 @@ test('a decoder that throws leaves nothing behind, and its neighbours alone', as
     throw new SyntaxError('no JSON')
   }
   const answers = await Promise.allSettled([
-    gate.ingest('default', 'http', points('a', 1)),
-    gate.ingest('default', 'http', broken),
-    gate.ingest('default', 'http', points('b', 1)),
+    gate.ingest(SENDER, 'http', points('a', 1)),
+    gate.ingest(SENDER, 'http', broken),
+    gate.ingest(SENDER, 'http', points('b', 1)),
   ])
   assert.deepEqual(
     answers.map(({ status }) => status),
@@ -164,7 +168,7 @@ test('a decoder that throws leaves nothing behind, and its neighbours alone', as
 
 test('a request with nothing good does not touch the log', async () => {
   const { gate, log, ledger } = setUp()
-  const { accepted, rejected } = await gate.ingest('default', 'http', points('stranger', 1))
+  const { accepted, rejected } = await gate.ingest(SENDER, 'http', points('stranger', 1))
   assert.equal(accepted, 0)
   assert.deepEqual(rejected[0].reason, 'unknown_device')
   assert.equal(log.appends, 0)
@@ -178,7 +182,7 @@ test('a request with nothing good does not touch the log', async () => {
 test('texts and numbers of many requests keep their places in the batch', async () => {
   const { gate, log } = setUp()
   const send = (device: string, value: number | string): Promise<unknown> =>
-    gate.ingest('default', 'http', sink => {
+    gate.ingest(SENDER, 'http', sink => {
       const entry = sink.device(device)
       assert.ok(entry !== undefined)
       sink.message(entry, 5)
@@ -195,10 +199,10 @@ test('close waits for what was admitted, and refuses what comes after', async ()
   const { gate, log } = setUp()
   const hold = gateway()
   log.before = () => hold.passed
-  const last = gate.ingest('default', 'http', points('a', 1))
+  const last = gate.ingest(SENDER, 'http', points('a', 1))
   let closed = false
   const closing = gate.close().then(() => (closed = true))
-  await assert.rejects(gate.ingest('default', 'http', points('a', 1)), { kind: 'closed' })
+  await assert.rejects(gate.ingest(SENDER, 'http', points('a', 1)), { kind: 'closed' })
   for (let i = 0; i < 3; i++) await turn()
   assert.equal(closed, false)
   hold.open()
@@ -221,13 +225,17 @@ const frameBatch = {
 test('a good frame goes to the log as it is', async () => {
   const { gate, log } = setUp()
   const frame = encodeFrame(frameBatch)
-  assert.deepEqual(await gate.ingestFrame('default', 'http', frame), { accepted: 3, rejected: [] })
+  assert.deepEqual(await gate.ingestFrame(SENDER, 'http', frame), { accepted: 3, rejected: [] })
   assert.deepEqual(Buffer.from(log.entries[0].frame), Buffer.from(frame))
 })
 
 test('a frame that names another tenant is stored as its sender', async () => {
   const { gate, log } = setUp()
-  await gate.ingestFrame('mine', 'http', encodeFrame({ ...frameBatch, tenant: 'theirs' }))
+  await gate.ingestFrame(
+    openAccess('mine'),
+    'http',
+    encodeFrame({ ...frameBatch, tenant: 'theirs' }),
+  )
   assert.equal(log.entries[0].batch.tenant, 'mine')
   assert.equal(decodeFrame(log.entries[0].frame).tenant, 'mine')
 })
@@ -252,7 +260,7 @@ test('each thing that can be wrong with a frame is named, and nothing of it is k
   for (const [change, field, reason, index] of cases) {
     const { gate, log, ledger } = setUp()
     const frame = encodeFrame({ ...frameBatch, ...change })
-    const { accepted, rejected } = await gate.ingestFrame('default', 'http', frame)
+    const { accepted, rejected } = await gate.ingestFrame(SENDER, 'http', frame)
     assert.equal(accepted, 0)
     assert.deepEqual(
       rejected.map(one => [one.field, one.reason, one.index, one.points]),
@@ -265,7 +273,7 @@ test('each thing that can be wrong with a frame is named, and nothing of it is k
 
 test('bytes that are no frame are refused as one malformed item', async () => {
   const { gate, ledger } = setUp()
-  const { accepted, rejected } = await gate.ingestFrame('default', 'http', Buffer.from('hello'))
+  const { accepted, rejected } = await gate.ingestFrame(SENDER, 'http', Buffer.from('hello'))
   assert.equal(accepted, 0)
   assert.match(rejected[0].detail, /fewer than a header/)
   assert.deepEqual(ledger.counts().rejected, new Map([['malformed', 1]]))
@@ -279,7 +287,7 @@ test('a frame without points is accepted as nothing', async () => {
     ...{ seriesDevice: none, seriesMetric: none, seriesIndex: none },
     ...{ timestamps: new Float64Array(0), values: new Float64Array(0) },
   }
-  const outcome = await gate.ingestFrame('default', 'http', encodeFrame(empty))
+  const outcome = await gate.ingestFrame(SENDER, 'http', encodeFrame(empty))
   assert.deepEqual(outcome, { accepted: 0, rejected: [] })
   assert.equal(log.appends, 0)
 })

@@ -1,4 +1,5 @@
-import { pointCount, type EncodedBatch } from '../model/batch.ts'
+import type { Access } from '../model/access.ts'
+import { pointCount, type Batch, type EncodedBatch } from '../model/batch.ts'
 import { Dictionaries } from '../model/dictionary.ts'
 import { decodeFrame, encodeFrame, FrameError } from '../model/frame.ts'
 import type { Rejection } from '../model/rejection.ts'
@@ -12,6 +13,7 @@ import { BatchBuilder } from './batch-builder.ts'
 import { checkFrame } from './frame-check.ts'
 import { checkFrameValues } from './frame-values.ts'
 import type { Door, Ledger } from './ledger.ts'
+import type { DeviceRates } from './device-rates.ts'
 import type { DevicePolicy, IngestLimits } from './limits.ts'
 import { MessageScanner } from './message-scanner.ts'
 import { PointSink } from './point-sink.ts'
@@ -25,6 +27,8 @@ export interface IngestOutcome {
   /** Points that are durable now. */
   readonly accepted: number
   readonly rejected: readonly Rejection[]
+  /** How long a device of it has to wait until its rate has caught up; absent: none has. */
+  readonly owedMs?: number
   /** How many of the accepted are not as their product declares them; absent: none. */
   readonly flagged?: number
 }
@@ -36,13 +40,24 @@ export interface GateOptions {
   readonly clock: Clock
   readonly limits: IngestLimits
   readonly devices: DevicePolicy
+  /** How much each device may send; absent: as much as it likes. */
+  readonly rates?: DeviceRates | undefined
+  /** Told how many points a request brought, refused ones too. */
+  readonly onPoints?: (sender: Access, points: number) => void
   /** What products declare of values; absent: nothing. */
   readonly rules?: ValueRules
   /** Called with what broke the rules, of each request that had such, once its points are durable. */
   readonly onViolations?: (violations: Violations) => void
 }
 
+/** Who brings a request, and where. */
+interface From {
+  readonly sender: Access
+  readonly door: Door
+}
+
 interface Waiter {
+  readonly tenant: string
   readonly door: Door
   readonly outcome: IngestOutcome
   readonly violations: Violations | undefined
@@ -95,51 +110,66 @@ export class IngestGate {
    * Rejects with `WeirError` `overloaded` (nothing was admitted; come back after `retryAfterMs`),
    * `retryable` or `closed` (the log did not take it), and with what `decode` threw.
    */
-  async ingest(tenant: string, door: Door, decode: Decode): Promise<IngestOutcome> {
+  async ingest(sender: Access, door: Door, decode: Decode): Promise<IngestOutcome> {
     this.#mustHaveRoom()
+    const { tenant } = sender
     const builder = this.#builder(tenant)
     const sink = this.#sink
-    sink.begin(builder, this.#options.clock.nowMs())
+    const { rates, clock } = this.#options
+    const nowMs = clock.nowMs()
+    // Brokers' messages would be lost: there the socket is read slower instead.
+    sink.begin(builder, { nowMs, only: sender.device, rates: door === 'http' ? rates : undefined })
+    const mark = builder.points
     try {
       decode(sink)
     } catch (error) {
       sink.restart()
       const detail = error instanceof Error ? error.message : String(error)
       sink.reject('', detail, 'malformed')
-      this.#options.ledger.reject(door, sink.rejections)
+      this.#options.ledger.reject(tenant, door, sink.rejections)
       throw error
     }
-    const outcome = { accepted: sink.accepted, rejected: sink.rejections }
-    return this.#admit(door, outcome, sink.violations)
+    let owedMs = 0
+    if (rates !== undefined) {
+      builder.visitDevices(mark, (device, points) => {
+        rates.take(device, points, nowMs)
+        owedMs = Math.max(owedMs, rates.waitMs(device, nowMs))
+      })
+    }
+    const { accepted, rejections: rejected, violations } = sink
+    const outcome = owedMs > 0 ? { accepted, rejected, owedMs } : { accepted, rejected }
+    return this.#admit({ sender, door }, outcome, violations)
   }
 
   /** The same for a binary frame of `docs/formats/frame.md`; it goes to the log as it is. */
-  async ingestFrame(tenant: string, door: Door, frame: Uint8Array): Promise<IngestOutcome> {
+  async ingestFrame(sender: Access, door: Door, frame: Uint8Array): Promise<IngestOutcome> {
     this.#mustHaveRoom()
-    const { limits, table, devices, clock, ledger } = this.#options
+    const { tenant, device: only } = sender
+    const { limits, table, devices, clock, ledger, rates } = this.#options
+    const nowMs = clock.nowMs()
     let entry: EncodedBatch
     let rejected: readonly Rejection[]
     try {
       const decoded = decodeFrame(frame, this.#dictionaries)
       const batch = decoded.tenant === tenant ? decoded : { ...decoded, tenant }
-      rejected = checkFrame(batch, { limits, table, devices, nowMs: clock.nowMs() })
+      rejected = checkFrame(batch, { limits, table, devices, only, rates, nowMs })
       entry = { batch, frame: batch === decoded ? frame : encodeFrame(batch) }
     } catch (error) {
       if (!(error instanceof FrameError)) throw error
       rejected = [{ index: 0, field: '', detail: error.message, reason: 'malformed', points: 1 }]
-      ledger.reject(door, rejected)
+      ledger.reject(tenant, door, rejected)
       return { accepted: 0, rejected }
     }
     if (rejected.length > 0) {
       // Its form comes from a program, not from a sensor: it is taken whole or not at all.
-      ledger.reject(door, rejected)
+      ledger.reject(tenant, door, rejected)
       return { accepted: 0, rejected }
     }
-    return this.#admitFrame(door, entry)
+    return this.#admitFrame({ sender, door }, entry)
   }
 
-  #admitFrame(door: Door, sent: EncodedBatch): IngestOutcome | Promise<IngestOutcome> {
-    const { table } = this.#options
+  #admitFrame(from: From, sent: EncodedBatch): IngestOutcome | Promise<IngestOutcome> {
+    const { table, rates, clock } = this.#options
     const checked =
       this.#values?.begin(sent.batch.tenant) === true
         ? checkFrameValues(sent, table, this.#values)
@@ -150,7 +180,8 @@ export class IngestGate {
       this.#frames.push(entry)
       this.#frameBytes += entry.frame.byteLength
     }
-    return this.#admit(door, { accepted: points, rejected }, checked.violations)
+    if (rates !== undefined) takeFrame(entry.batch, { table, rates, nowMs: clock.nowMs() })
+    return this.#admit(from, { accepted: points, rejected }, checked.violations)
   }
 
   /** Resolves when nothing is waiting for the log; afterwards every request is refused. */
@@ -182,18 +213,20 @@ export class IngestGate {
   }
 
   #admit(
-    door: Door,
+    { sender, door }: From,
     admitted: IngestOutcome,
     violations?: Violations,
   ): IngestOutcome | Promise<IngestOutcome> {
-    const { ledger, onViolations } = this.#options
+    const { ledger, onPoints, onViolations } = this.#options
+    const { tenant } = sender
     const outcome = violations === undefined ? admitted : withFlagged(admitted, violations)
-    if (outcome.rejected.length > 0) ledger.reject(door, outcome.rejected)
+    onPoints?.(sender, outcome.accepted + outcome.rejected.length)
+    if (outcome.rejected.length > 0) ledger.reject(tenant, door, outcome.rejected)
     if (outcome.accepted === 0) {
       if (violations !== undefined) onViolations?.(violations)
       return outcome
     }
-    ledger.admit(outcome.accepted)
+    ledger.admit(tenant, outcome.accepted)
     if (!this.#appending && !this.#scheduled) {
       // After this turn of the event loop, so that what arrived together is appended together.
       this.#scheduled = true
@@ -203,7 +236,7 @@ export class IngestGate {
       })
     }
     return new Promise((resolve, reject) => {
-      this.#waiters.push({ door, outcome, violations, resolve, reject })
+      this.#waiters.push({ tenant, door, outcome, violations, resolve, reject })
     })
   }
 
@@ -221,8 +254,8 @@ export class IngestGate {
           resolve(outcome)
         }
       } catch (error) {
-        for (const { door, outcome, reject } of waiters) {
-          this.#options.ledger.fail(door, outcome.accepted)
+        for (const { tenant, door, outcome, reject } of waiters) {
+          this.#options.ledger.fail(tenant, door, outcome.accepted)
           reject(error)
         }
       }
@@ -243,6 +276,18 @@ export class IngestGate {
     }
     for (const { frame } of entries) this.#appendingBytes += frame.byteLength
     return entries
+  }
+}
+
+/** What `BatchBuilder.visitDevices` does, for a batch that was not built here. */
+function takeFrame(
+  batch: Batch,
+  { table, rates, nowMs }: { table: SeriesTable; rates: DeviceRates; nowMs: number },
+): void {
+  const points = new Float64Array(batch.devices.length)
+  for (const series of batch.seriesIndex) points[batch.seriesDevice[series]]++
+  for (let d = 0; d < points.length; d++) {
+    if (points[d] > 0) rates.take(table.device(batch.tenant, batch.devices[d]), points[d], nowMs)
   }
 }
 

@@ -10,31 +10,57 @@ export interface DoorCounts {
   readonly pending: number
 }
 
+/** Of one tenant, or of all. */
+class Counts {
+  received: number
+  pending = 0
+  readonly rejected = new Map<RejectReason, number>()
+
+  constructor(received: number) {
+    this.received = received
+  }
+
+  admit(points: number): void {
+    this.received += points
+    this.pending += points
+  }
+
+  reject(reason: RejectReason, points: number): void {
+    this.rejected.set(reason, (this.rejected.get(reason) ?? 0) + points)
+  }
+}
+
 /**
  * The doors' half of the ledger: received = stored + duplicate + rejected + in flight. Here are
  * `received`, `rejected` and what waits for the log, counted where points come in; the store counts
  * the other half by itself, so that a point lost between them shows as an imbalance.
  *
  * `received` starts at what the log says was ever appended, so that the equation spans restarts.
+ * The log does not know tenants, so `received` of each of them starts at what the store has of it.
  */
 export class Ledger {
-  #received: number
-  #pending = 0
-  readonly #rejected = new Map<RejectReason, number>()
+  readonly #all: Counts
+  readonly #tenants = new Map<string, Counts>()
   readonly #byDoor = new Map<Door, { accepted: number; rejected: number }>()
 
   constructor(appendedBefore: number) {
-    this.#received = appendedBefore
+    this.#all = new Counts(appendedBefore)
   }
 
-  admit(points: number): void {
-    this.#received += points
-    this.#pending += points
+  /** Called once a tenant, before the doors open. */
+  startTenant(tenant: string, receivedBefore: number): void {
+    this.#tenants.set(tenant, new Counts(receivedBefore))
+  }
+
+  admit(tenant: string, points: number): void {
+    this.#all.admit(points)
+    this.#of(tenant).admit(points)
   }
 
   /** The log has them and has handed them on: from here on the writer counts them. */
-  handOver(points: number): void {
-    this.#pending -= points
+  handOver(tenant: string, points: number): void {
+    this.#all.pending -= points
+    this.#of(tenant).pending -= points
   }
 
   /** They are durable, and are acknowledged now. */
@@ -43,29 +69,39 @@ export class Ledger {
   }
 
   /** The log did not take them: refused after all. */
-  fail(door: Door, points: number): void {
-    this.#pending -= points
-    this.#count(door, 'unavailable', points)
+  fail(tenant: string, door: Door, points: number): void {
+    for (const counts of [this.#all, this.#of(tenant)]) {
+      counts.pending -= points
+      counts.reject('unavailable', points)
+    }
+    this.#door(door).rejected += points
   }
 
-  reject(door: Door, rejections: readonly Rejection[]): void {
+  reject(tenant: string, door: Door, rejections: readonly Rejection[]): void {
+    const own = this.#of(tenant)
     for (const { reason, points } of rejections) {
-      this.#received += points
-      this.#count(door, reason, points)
+      for (const counts of [this.#all, own]) {
+        counts.received += points
+        counts.reject(reason, points)
+      }
+      this.#door(door).rejected += points
     }
   }
 
-  counts(): DoorCounts {
-    return { received: this.#received, rejected: this.#rejected, pending: this.#pending }
+  /** Of all tenants, or of one. */
+  counts(tenant?: string): DoorCounts {
+    const { received, rejected, pending } = tenant === undefined ? this.#all : this.#of(tenant)
+    return { received, rejected, pending }
   }
 
   byDoor(): ReadonlyMap<Door, { readonly accepted: number; readonly rejected: number }> {
     return this.#byDoor
   }
 
-  #count(door: Door, reason: RejectReason, points: number): void {
-    this.#rejected.set(reason, (this.#rejected.get(reason) ?? 0) + points)
-    this.#door(door).rejected += points
+  #of(tenant: string): Counts {
+    let counts = this.#tenants.get(tenant)
+    if (counts === undefined) this.#tenants.set(tenant, (counts = new Counts(0)))
+    return counts
   }
 
   #door(door: Door): { accepted: number; rejected: number } {

@@ -35,7 +35,7 @@ function decoder(scanner?: BodyScanner) {
   const sink = new PointSink({ table, limits, devices, scanner: scanner ?? counting })
   const builder = new BatchBuilder('t', table, new SeriesMarks())
   const run = (decode: (sink: PointSink) => void): unknown => {
-    sink.begin(builder, NOW_MS)
+    sink.begin(builder, { nowMs: NOW_MS })
     try {
       decode(sink)
     } catch (error) {

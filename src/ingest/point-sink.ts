@@ -5,6 +5,7 @@ import { isoFromTime, MAX_TIME_US, timeFromIso, timeFromNumber } from '../model/
 import type { Violations } from '../model/violation.ts'
 import type { BatchBuilder, PointVisitor } from './batch-builder.ts'
 import { InexactNumber } from './json.ts'
+import type { DeviceRates } from './device-rates.ts'
 import type { DevicePolicy, IngestLimits } from './limits.ts'
 import type { ValueCheck } from './value-check.ts'
 
@@ -36,6 +37,14 @@ export interface TimeRefusal {
   readonly shown: string
   /** What it is not, for a time that is none. */
   readonly invalid: string
+}
+
+export interface SinkBegin {
+  readonly nowMs: number
+  /** The one device that the sender may write; undefined: any. */
+  readonly only?: string | undefined
+  /** Refuses devices that have sent too much. */
+  readonly rates?: DeviceRates | undefined
 }
 
 /** Refusals kept in full; beyond it they are counted but not listed one by one. */
@@ -73,6 +82,8 @@ export class PointSink {
   #latestUs = 0
   #rejections: Rejection[] = []
   #unlisted = 0
+  #only: string | undefined
+  #rates: DeviceRates | undefined
 
   constructor(context: SinkContext) {
     this.#context = context
@@ -82,8 +93,10 @@ export class PointSink {
     return this.#context.scanner
   }
 
-  begin(builder: BatchBuilder, nowMs: number): void {
+  begin(builder: BatchBuilder, { nowMs, only, rates }: SinkBegin): void {
     this.#builder = builder
+    this.#only = only
+    this.#rates = rates
     this.#mark = builder.points
     this.arrivalUs = nowMs * 1000
     this.#latestUs = Math.min(MAX_TIME_US, (nowMs + this.#context.limits.maxFutureMs) * 1000)
@@ -149,6 +162,8 @@ export class PointSink {
 
   /** Whether a known device may send now. */
   admits(device: DeviceEntry): boolean {
+    if (this.#only !== undefined && device.name !== this.#only) return false
+    if (this.#rates !== undefined && this.#waitMs(device) > 0) return false
     return this.#context.devices.admits(device)
   }
 
@@ -206,8 +221,14 @@ export class PointSink {
       this.reject(field, name === undefined ? 'is missing' : 'must be a string', 'invalid_name')
       return undefined
     }
+    if (this.#only !== undefined && name !== this.#only) {
+      this.reject(field, `this key may write ${JSON.stringify(this.#only)} only`, 'forbidden')
+      return undefined
+    }
     const known = table.findDevice(this.#builder.tenant, name)
-    if (known !== undefined && devices.admits(known)) return known
+    if (known !== undefined && devices.admits(known)) {
+      return this.#refusesRate(known, field) ? undefined : known
+    }
     const problem = deviceIdProblem(name)
     if (problem !== undefined) {
       this.reject(field, problem, 'invalid_name')
@@ -217,6 +238,19 @@ export class PointSink {
       this.reject(field, `device ${shown} is not registered`, 'unknown_device')
     } else return table.device(this.#builder.tenant, name)
     return undefined
+  }
+
+  #waitMs(device: DeviceEntry): number {
+    return this.#rates?.waitMs(device, this.arrivalUs / 1000) ?? 0
+  }
+
+  #refusesRate(device: DeviceEntry, field: string): boolean {
+    const retryAfterMs = this.#waitMs(device)
+    if (retryAfterMs === 0) return false
+    const rate = `${this.#rates?.pointsPerSecond} points a second (limits.devicePointsPerSecond)`
+    const detail = `${JSON.stringify(device.name)} may send ${rate}; again in ${retryAfterMs} ms`
+    this.rejectPoints(1, { field, detail, reason: 'rate_limited', retryAfterMs })
+    return true
   }
 
   /**
@@ -430,7 +464,7 @@ export class PointSink {
     this.rejectPoints(0, { field, detail, reason })
   }
 
-  rejectPoints(points: number, refusal: Pick<Rejection, 'field' | 'detail' | 'reason'>): void {
+  rejectPoints(points: number, refusal: Omit<Rejection, 'index' | 'points'>): void {
     if (this.#rejections.length < MAX_LISTED_REJECTIONS) {
       this.#rejections.push({ index: this.index, ...refusal, points })
     } else this.#unlisted += points

@@ -15,6 +15,9 @@ import { decodeTelemetryBatch } from './dialects/native-batch.ts'
 import { decodeTelemetry, decodeTelemetryLines } from './dialects/native.ts'
 import { IngestGate, type Decode, type IngestOutcome } from './gate.ts'
 import { Ledger } from './ledger.ts'
+import { openAccess } from '../model/access.ts'
+
+const SENDER = openAccess('default')
 
 const START_S = 1_763_000_000
 
@@ -47,7 +50,7 @@ function aDoor() {
   }
   const found: Violations[] = []
   const ledger = new Ledger(0)
-  const log = memoryLog(({ batch }) => ledger.handOver(pointCount(batch)))
+  const log = memoryLog(({ batch }) => ledger.handOver(batch.tenant, pointCount(batch)))
   const gate = new IngestGate({
     ...{ log, table, ledger, rules, limits: testLimits },
     clock: fakeClock(ARRIVAL_MS),
@@ -64,7 +67,7 @@ const json =
     decode(Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)), sink)
 
 const send = ({ gate }: Door, decode: Decode): Promise<IngestOutcome> =>
-  gate.ingest('default', 'http', decode)
+  gate.ingest(SENDER, 'http', decode)
 
 const lines = ({ rejected }: IngestOutcome): string[] =>
   rejected.map(({ index, field, detail, reason }) => `${index} ${field} ${detail} (${reason})`)
@@ -199,7 +202,7 @@ test('devices without a product, and other tenants, are not checked', async () =
     rejected: [],
   })
   const other = json(decodeTelemetry, { device_id: 'd', data: { temperature: 1e6 } })
-  assert.equal((await door.gate.ingest('other', 'http', other)).accepted, 1)
+  assert.equal((await door.gate.ingest(openAccess('other'), 'http', other)).accepted, 1)
   assert.deepEqual(foundBy(door), [])
 })
 
@@ -235,7 +238,7 @@ test('of a frame the refused points are taken out, with names that nothing else 
   )
   const outcome = await twice(async () => {
     door.log.entries.length = 0
-    return door.gate.ingestFrame('default', 'http', frame)
+    return door.gate.ingestFrame(SENDER, 'http', frame)
   })
   assert.deepEqual([outcome.accepted, outcome.flagged], [4, 1])
   assert.deepEqual(
@@ -253,11 +256,11 @@ test('of a frame the refused points are taken out, with names that nothing else 
 test('a frame with nothing to refuse goes to the log byte for byte', async () => {
   const door = aDoor()
   const frame = encodeFrame(aFrame([['a', 'level', 500]]))
-  const outcome = await door.gate.ingestFrame('default', 'http', frame)
+  const outcome = await door.gate.ingestFrame(SENDER, 'http', frame)
   assert.deepEqual(outcome, { accepted: 1, flagged: 1, rejected: [] })
   assert.equal(door.log.entries[0].frame, frame)
   const bad = encodeFrame(aFrame([['a', 'temperature', 500]]))
-  assert.equal((await door.gate.ingestFrame('default', 'http', bad)).accepted, 0)
+  assert.equal((await door.gate.ingestFrame(SENDER, 'http', bad)).accepted, 0)
   assert.equal(door.log.entries.length, 1)
 })
 
@@ -283,7 +286,7 @@ test('whatever comes through JSON and through frames, the same is kept and the s
     }
     const refused = points.flatMap((one, i) => (isRefused(one) ? [i] : []))
     const frames = aDoor()
-    const byFrame = await frames.gate.ingestFrame('default', 'http', encodeFrame(aFrame(points)))
+    const byFrame = await frames.gate.ingestFrame(SENDER, 'http', encodeFrame(aFrame(points)))
     const doors = aDoor()
     const messages = points.map(([device_id, metric, v], i) => {
       return { device_id, timestamp: START_S + i, data: { [metric]: v } }

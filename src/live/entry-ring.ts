@@ -6,37 +6,50 @@ export class EntryRing {
   #entries: LogEntry[] = []
   #first = 0
   #bytes = 0
-  /** Per partition of the log: every entry from this offset on is kept, or has yet to come. */
-  readonly #keptFrom = new Map<number, number>()
+  /** By partition, the offset from which on every entry came. */
+  readonly #begun = new Map<number, number>()
+  /** By tenant and partition, the newest offset that is not kept any more. */
+  readonly #dropped = new Map<string, Map<number, number>>()
 
   /** @param begins the first entry that will come, per partition; without it, what comes first. */
   constructor(maxBytes: number, begins: readonly LogPosition[] = []) {
     this.#maxBytes = maxBytes
-    for (const { partition, offset } of begins) this.#keptFrom.set(partition, offset)
+    for (const { partition, offset } of begins) this.#begun.set(partition, offset)
   }
 
   push(entry: LogEntry): void {
     const { partition, offset } = entry.position
-    if (!this.#keptFrom.has(partition)) this.#keptFrom.set(partition, offset)
+    if (!this.#begun.has(partition)) this.#begun.set(partition, offset)
     this.#entries.push(entry)
     this.#bytes += entry.frame.byteLength
     while (this.#bytes > this.#maxBytes) this.#bytes -= this.#shift().frame.byteLength
   }
 
-  /** Entries of the position's partition that follow it, and whether none is missing between. */
-  after({ partition, offset }: LogPosition): { entries: LogEntry[]; complete: boolean } {
+  /**
+   * Entries of the position's partition and of one tenant that follow it, and whether none of that
+   * tenant is missing between: whether others are is not its business.
+   */
+  after(
+    { partition, offset }: LogPosition,
+    tenant: string,
+  ): { entries: LogEntry[]; complete: boolean } {
     const entries: LogEntry[] = []
     for (let i = this.#first; i < this.#entries.length; i++) {
-      const { position } = this.#entries[i]
-      if (position.partition !== partition || position.offset <= offset) continue
-      entries.push(this.#entries[i])
+      const { batch, position } = this.#entries[i]
+      if (position.partition !== partition || batch.tenant !== tenant) continue
+      if (position.offset > offset) entries.push(this.#entries[i])
     }
-    return { entries, complete: (this.#keptFrom.get(partition) ?? Infinity) <= offset + 1 }
+    const begun = this.#begun.get(partition) ?? Infinity
+    const dropped = this.#dropped.get(tenant)?.get(partition) ?? -1
+    return { entries, complete: begun <= offset + 1 && dropped <= offset }
   }
 
   #shift(): LogEntry {
     const entry = this.#entries[this.#first++]
-    this.#keptFrom.set(entry.position.partition, entry.position.offset + 1)
+    const { batch, position } = entry
+    let dropped = this.#dropped.get(batch.tenant)
+    if (dropped === undefined) this.#dropped.set(batch.tenant, (dropped = new Map()))
+    dropped.set(position.partition, position.offset)
     if (this.#first > 1024 && this.#first * 2 > this.#entries.length) {
       this.#entries = this.#entries.slice(this.#first)
       this.#first = 0

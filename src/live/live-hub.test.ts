@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Batch } from '../model/batch.ts'
 import type { LogEntry } from '../ports/log.ts'
+import { sealedEventIds } from './event-id.ts'
 import { LiveHub, type LiveSubscriber } from './live-hub.ts'
 
 function entry(offset: number, device = 'pump', tenant = 't'): LogEntry {
@@ -126,4 +127,41 @@ test('more subscribers than allowed are refused', () => {
   assert.equal(live.subscribe(subscriber()), undefined)
   end?.()
   assert.ok(live.subscribe(subscriber()))
+})
+
+test('what others have sent is no gap, and in no id', () => {
+  const ids = sealedEventIds(Buffer.alloc(32, 7))
+  const live = new LiveHub({ replayBytes: 250, maxSubscribers: 3, ids })
+  const mine = subscriber()
+  live.subscribe(mine)
+  live.publish(entry(0))
+  const [, first = ''] = /^id: (\S+)/.exec(mine.got[0]) ?? []
+  assert.match(first, /^[\da-f]{32}$/)
+  for (let offset = 1; offset < 9; offset++) live.publish(entry(offset, 'pump', 'other'))
+  const back = subscriber()
+  live.subscribe(back, first)
+  assert.deepEqual(back.got, [])
+  live.publish(entry(9))
+  live.publish(entry(10, 'pump', 'other'))
+  live.publish(entry(11, 'pump', 'other'))
+  live.publish(entry(12, 'pump', 'other'))
+  const late = subscriber()
+  live.subscribe(late, first)
+  assert.match(late.got[0], /^event: gap/)
+})
+
+test('a sealed id is opened by the node that made it, for its tenant only', () => {
+  const ids = sealedEventIds(Buffer.alloc(32, 7))
+  const position = { partition: 3, offset: 2 ** 40 + 1 }
+  const id = ids.encode('a', position)
+  assert.notEqual(id, ids.encode('b', position))
+  assert.notEqual(id, ids.encode('a', { ...position, offset: position.offset + 1 }))
+  assert.equal(id, ids.encode('a', position))
+  assert.deepEqual(ids.decode('a', id), position)
+  assert.deepEqual(sealedEventIds(Buffer.alloc(32, 7)).decode('a', id), position)
+  assert.equal(ids.decode('b', id), undefined)
+  assert.equal(sealedEventIds(Buffer.alloc(32, 8)).decode('a', id), undefined)
+  for (const other of ['0-5', '', id.slice(1), `${id}0`]) {
+    assert.equal(ids.decode('a', other), undefined)
+  }
 })

@@ -2,13 +2,14 @@ import type { Batch } from '../model/batch.ts'
 import { isoFromTime } from '../model/time.ts'
 import type { LogEntry, LogPosition } from '../ports/log.ts'
 import { EntryRing } from './entry-ring.ts'
+import { plainEventIds, type EventIds } from './event-id.ts'
 
 /** Which points a subscriber wants; absent means all. */
 export interface LiveFilter {
   readonly tenant: string
   /**
    * Asked once for each series of a batch, not for each point; without a metric for an event of the
-   * device itself.
+   * device itself. It says no to what its subscriber may not see.
    */
   readonly wants: (device: string, metric?: string) => boolean
 }
@@ -36,13 +37,14 @@ export interface LiveHubOptions {
   /** Bytes of recent batches kept for subscribers that resume. */
   readonly replayBytes: number
   readonly maxSubscribers: number
+  readonly ids?: EventIds
   /** The first entry that will be published, per partition of the log. */
   readonly begins?: readonly LogPosition[]
 }
 
 /**
  * Fan-out of new points to subscribers of the live stream, as server-sent events (WHATWG HTML,
- * 9.2). The id of an event is the log position of its batch, `partition-offset`, so that it means
+ * 9.2). The id of an event is the log position of its batch (`event-id.ts`), so that it means
  * the same after a restart; who comes back with one gets what it missed as far as it is kept, and
  * a `gap` event where it is not.
  */
@@ -50,10 +52,12 @@ export class LiveHub {
   readonly #subscribers = new Set<LiveSubscriber>()
   readonly #ring: EntryRing
   readonly #maxSubscribers: number
+  readonly #ids: EventIds
 
   constructor(options: LiveHubOptions) {
     this.#ring = new EntryRing(options.replayBytes, options.begins)
     this.#maxSubscribers = options.maxSubscribers
+    this.#ids = options.ids ?? plainEventIds
   }
 
   get subscriberCount(): number {
@@ -63,7 +67,7 @@ export class LiveHub {
   /** Called for every durable batch, before it is acknowledged. */
   publish(entry: LogEntry): void {
     this.#ring.push(entry)
-    for (const subscriber of this.#subscribers) this.#send(subscriber, eventOf(entry, subscriber))
+    for (const subscriber of this.#subscribers) this.#sendEntry(subscriber, entry)
   }
 
   /** Something other than points, such as a device's change of status; it cannot be resumed. */
@@ -92,29 +96,32 @@ export class LiveHub {
   subscribe(subscriber: LiveSubscriber, lastEventId?: string): (() => void) | undefined {
     if (this.#subscribers.size >= this.#maxSubscribers) return undefined
     this.#subscribers.add(subscriber)
-    const position = lastEventId === undefined ? undefined : parseEventId(lastEventId)
+    const { tenant } = subscriber.filter
+    const position = lastEventId === undefined ? undefined : this.#ids.decode(tenant, lastEventId)
     if (position !== undefined) {
-      const { entries, complete } = this.#ring.after(position)
+      const { entries, complete } = this.#ring.after(position, tenant)
       if (!complete) this.#send(subscriber, `event: gap\ndata: {"after":"${lastEventId}"}\n\n`)
-      for (const entry of entries) this.#send(subscriber, eventOf(entry, subscriber))
+      for (const entry of entries) this.#sendEntry(subscriber, entry)
     }
     return () => this.#subscribers.delete(subscriber)
   }
 
+  #sendEntry(subscriber: LiveSubscriber, { batch, position }: LogEntry): void {
+    if (batch.tenant !== subscriber.filter.tenant) return
+    const data = dataOf(batch, subscriber)
+    if (data === '') return
+    const id = this.#ids.encode(batch.tenant, position)
+    this.#send(subscriber, `id: ${id}\nevent: points\ndata: ${data}\n\n`)
+  }
+
   #send(subscriber: LiveSubscriber, events: string): void {
-    if (events === '' || subscriber.send(events)) return
+    if (subscriber.send(events)) return
     if (this.#subscribers.delete(subscriber)) subscriber.onDropped()
   }
 }
 
-function parseEventId(id: string): { partition: number; offset: number } | undefined {
-  const match = /^(\d{1,9})-(\d{1,16})$/.exec(id)
-  return match === null ? undefined : { partition: Number(match[1]), offset: Number(match[2]) }
-}
-
-/** One event with the batch's wanted points, or nothing. */
-function eventOf({ batch, position }: LogEntry, { filter }: LiveSubscriber): string {
-  if (batch.tenant !== filter.tenant) return ''
+/** The batch's wanted points, or nothing. */
+function dataOf(batch: Batch, { filter }: LiveSubscriber): string {
   const heads = headsOf(batch, filter)
   if (heads === undefined) return ''
   let points = ''
@@ -126,9 +133,7 @@ function eventOf({ batch, position }: LogEntry, { filter }: LiveSubscriber): str
     const time = isoFromTime(batch.timestamps[i])
     points += `${points === '' ? '' : ','}${head}"timestamp":"${time}","value":${shown}}`
   }
-  if (points === '') return ''
-  const id = `${position.partition}-${position.offset}`
-  return `id: ${id}\nevent: points\ndata: {"points":[${points}]}\n\n`
+  return points === '' ? '' : `{"points":[${points}]}`
 }
 
 function numberJson(value: number): string {

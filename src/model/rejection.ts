@@ -12,6 +12,8 @@ export type RejectReason =
   | 'too_deep'
   | 'too_long'
   | 'unknown_device'
+  | 'forbidden'
+  | 'rate_limited'
   | 'limit'
   | 'unavailable'
   | 'unlisted'
@@ -26,4 +28,6 @@ export interface Rejection {
   readonly reason: RejectReason
   /** How many points were refused with it, for the ledger: 0 when only a stray field is reported. */
   readonly points: number
+  /** With `rate_limited`: when to send it again. */
+  readonly retryAfterMs?: number
 }

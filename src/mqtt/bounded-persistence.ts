@@ -78,6 +78,11 @@ export class BoundedPersistence {
     return packet.brokerCounter === this.#skippedOf && this.#skipped.has(clientId)
   }
 
+  /** Whether anything of the client's session is kept while it is away. */
+  keeps(clientId: string): boolean {
+    return this.#sessions.has(clientId)
+  }
+
   #boundRetained(persistence: Persistence): void {
     const store = persistence.storeRetained.bind(persistence)
     persistence.storeRetained = async packet => {

@@ -21,6 +21,8 @@ export interface BrokerOptions {
   readonly admitWill: (client: Client | null, will: BrokerMessage) => Promise<boolean>
   /** A message is about to be written to a subscriber: false drops it for this one. */
   readonly mayForward: (client: Client, packet: AedesPublishPacket) => boolean
+  /** A client subscribes: false refuses the filter. */
+  readonly maySubscribe: (client: Client, filter: string) => boolean
 }
 
 export interface Broker {
@@ -60,6 +62,8 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
         },
       )
     },
+    authorizeSubscribe: (client, subscription, done) =>
+      done(null, options.maySubscribe(client, subscription.topic) ? subscription : null),
     authorizeForward: (client, packet) => (options.mayForward(client, packet) ? packet : null),
   })
   // An emitter without a listener for `error` throws.

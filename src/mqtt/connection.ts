@@ -1,14 +1,16 @@
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import type { Client } from 'aedes'
+import type { Access } from '../model/access.ts'
 import { ClientStream } from './client-stream.ts'
 import { InboundQueue } from './inbound-queue.ts'
 import { InboundSession } from './inbound-sessions.ts'
 import type { InboundMessage, MessageBatch } from './message.ts'
 import { MessageReader, type MessageReaderHost } from './message-reader.ts'
-import type { MqttIngestOutcome, MqttLimits, TelemetryMessage } from './options.ts'
+import type { MqttAccess, MqttIngest, MqttLimits, TelemetryMessage } from './options.ts'
 import {
   acknowledgement,
+  type Connect,
   checkControl,
   connack,
   CONNECT,
@@ -26,20 +28,40 @@ import {
   type PacketPlace,
 } from './packets.ts'
 import { ReceiveBuffer } from './receive-buffer.ts'
+import type { Publisher } from './publisher.ts'
+import { Rights } from './rights.ts'
+import { Throttle } from './throttle.ts'
+import type { TopicRoutes } from './topic-routes.ts'
 
 /** The door around the connections. */
 export interface ConnectionHost extends MessageReaderHost {
   readonly limits: MqttLimits
-  readonly ingest: (messages: readonly TelemetryMessage[]) => Promise<MqttIngestOutcome>
-  /** Hands the stream to the broker's engine, which reads the CONNECT from it. */
-  readonly attach: (stream: ClientStream) => Client
-  /** The client is connected; the session of its id is handed over. */
-  readonly opened: (connection: Connection) => InboundSession
-  readonly closed: (connection: Connection, left: LeftBehind) => void
-  readonly settled: (batch: MessageBatch, outcome: MqttIngestOutcome) => void
-  readonly refused: (batch: MessageBatch, error: unknown) => void
+  readonly ingest: MqttIngest
+  readonly access: MqttAccess
+  /**
+   * What the client may do.
+   *
+   * @throws ProtocolError with the return code for one that may do nothing.
+   */
+  readonly admit: (connect: Connect) => Access
+  /** The part of the broker that is the tenant's. */
+  readonly room: (tenant: string) => Promise<ConnectionRoom>
+  readonly closed: (connection: Connection) => void
   /** Why a connection was cut, for the log. */
   readonly report: (connection: Connection, reason: string, error?: unknown) => void
+}
+
+/** The tenant's part of the broker. */
+export interface ConnectionRoom {
+  readonly routes: TopicRoutes
+  readonly publisher: Pick<Publisher, 'settled' | 'refused'>
+  /** Whether a client may have that id. */
+  admits(clientId: string, access: Access): boolean
+  /** Hands the connection's stream to the broker's engine, which reads the CONNECT from it. */
+  attach(connection: Connection): Pick<Client, 'id' | 'once'>
+  /** The client is connected; the session of its id is handed over. */
+  opened(connection: Connection): InboundSession
+  closed(connection: Connection): void
 }
 
 /** Messages of one batch: a socket read rarely has more. */
@@ -67,6 +89,9 @@ export class Connection {
   /** The user name, which is a token to some conventions: never logged. */
   user: string | undefined
   isClean = true
+  /** Set before it is open. */
+  access!: Access
+  rights!: Rights
   /** Connected: CONNACK has been sent. */
   isOpen = false
   /** DISCONNECT has come: the will is void. */
@@ -76,7 +101,9 @@ export class Connection {
   readonly #host: ConnectionHost
   #queue: InboundQueue
   #session = new InboundSession()
-  #reader: MessageReader
+  #room: ConnectionRoom | undefined
+  #throttle: Throttle | undefined
+  #reader!: MessageReader
   readonly #received: ReceiveBuffer
   #isConnecting = false
   #isClosed = false
@@ -92,7 +119,6 @@ export class Connection {
     this.#socket = socket
     this.#host = host
     this.#received = new ReceiveBuffer((type, size) => this.#checkSize(type, size))
-    this.#reader = new MessageReader(host, this.#session)
     this.stream = new ClientStream({
       socket,
       onRoom: () => {
@@ -126,7 +152,8 @@ export class Connection {
     if (!this.isOpen) {
       const waitedMs = nowMs - this.#openedMs
       if (waitedMs > this.#host.limits.connectTimeoutMs) this.cut('it did not connect in time')
-    } else if (this.#socket.isPaused()) this.#lastReadMs = nowMs
+    } else if (this.access.endsAtMs <= nowMs) this.cut('its key has ended')
+    else if (this.#socket.isPaused()) this.#lastReadMs = nowMs
     else if (this.#keepAliveMs > 0 && silentMs > 1.5 * this.#keepAliveMs) {
       this.cut('it was silent for longer than its keep-alive')
     }
@@ -161,9 +188,12 @@ export class Connection {
     return new InboundQueue(
       {
         maxHoldMs: host.limits.maxHoldMs,
-        ingest: async batch => host.ingest(batch.telemetry),
-        settled: host.settled,
-        refused: host.refused,
+        ingest: async batch => host.ingest(this.access, batch.telemetry),
+        settled: (batch, outcome) => {
+          this.#room?.publisher.settled(batch, outcome)
+          this.#throttle?.settled(outcome.owedMs ?? 0)
+        },
+        refused: (batch, error) => this.#room?.publisher.refused(batch, error),
         retried: batch => void (host.counts.retried += batch.messages.length),
         acknowledge: packets => this.stream.send(packets),
         progress: () => this.#progress(),
@@ -177,7 +207,9 @@ export class Connection {
     if (this.#isClosed) return
     this.#isClosed = true
     this.isOpen = false
-    this.#host.closed(this, this.handOver())
+    this.#throttle?.stop()
+    this.#host.closed(this)
+    this.#room?.closed(this)
     if (error !== null) this.#host.report(this, error.message)
     if (this.#socket.writableLength > 0 && !this.#socket.writableEnded) this.#socket.end()
     else this.#socket.destroy()
@@ -201,10 +233,18 @@ export class Connection {
       this.#isConnecting ||
       this.#engineIsFull ||
       this.#queue.isHeld ||
+      this.#isThrottled() ||
       this.#queue.messages >= this.#host.limits.maxInFlightMessages ||
       this.#queue.bytes >= MAX_IN_FLIGHT_BYTES ||
       this.#socket.writableNeedDrain
     )
+  }
+
+  /** With a limit, what one batch took has to be known before the next is read. */
+  #isThrottled(): boolean {
+    const throttle = this.#throttle
+    if (throttle === undefined) return false
+    return throttle.isShut || (throttle.isLimited && this.#queue.messages > 0)
   }
 
   #read(chunk: Buffer): void {
@@ -265,14 +305,17 @@ export class Connection {
     const to: MessageBatch = batch ?? { messages: [], telemetry: [], bytes: 0, state: 'pending' }
     to.messages.push(message)
     to.bytes += message.payload.length
-    if (message.target !== undefined && !message.isRepeated) {
+    if (message.target !== undefined && !message.isRepeated && !message.isForbidden) {
       to.telemetry.push(message as InboundMessage & TelemetryMessage)
     }
-    return to.messages.length === MAX_BATCH ? this.#flush(to) : to
+    const most = Math.min(MAX_BATCH, this.#throttle?.batch ?? MAX_BATCH)
+    return to.messages.length >= most ? this.#flush(to) : to
   }
 
   #flush(batch: MessageBatch | undefined): undefined {
-    if (batch !== undefined) this.#queue.push(batch)
+    if (batch === undefined) return
+    this.#throttle?.came(batch.messages.length)
+    this.#queue.push(batch)
   }
 
   #checkSize(type: number, size: number): undefined {
@@ -317,16 +360,32 @@ export class Connection {
     // A copy without keep-alive: the engine does not see the messages that would prolong it.
     const packet = Buffer.from(bytes.subarray(at, end))
     packet.writeUInt16BE(0, body - at + connect.keepAliveAt)
+    this.access = this.#host.admit(connect)
+    this.isClean = connect.clean
+    this.user = connect.user
     this.#isConnecting = true
-    const client = this.#host.attach(this.stream)
+    this.#host.room(this.access.tenant).then(
+      room => this.#enter(room, { connect, packet }),
+      (error: unknown) => this.cut('a fault in the MQTT door', error),
+    )
+  }
+
+  #enter(room: ConnectionRoom, { connect, packet }: { connect: Connect; packet: Buffer }): void {
+    if (this.#isClosed) return
+    if (!room.admits(connect.clientId, this.access)) {
+      this.#fail(new ProtocolError('its client id is that of another device', 2))
+      return
+    }
+    this.rights = new Rights(this.access, room.routes)
+    this.#throttle = new Throttle(this.access, this.#host.access, () => this.#pump())
+    const client = room.attach(this)
     client.once('connected', () => {
       if (this.#isClosed) return
       this.clientId = client.id
-      this.isClean = connect.clean
-      this.#session = this.#host.opened(this)
+      this.#room = room
+      this.#session = room.opened(this)
       this.#queue = this.#newQueue(this.#session)
-      this.user = connect.user
-      this.#reader = new MessageReader(this.#host, this.#session, connect.user)
+      this.#reader = this.#newReader(room)
       this.isOpen = true
       this.#isConnecting = false
       this.#pump()
@@ -334,12 +393,17 @@ export class Connection {
     this.stream.push(packet)
   }
 
+  #newReader(room: ConnectionRoom): MessageReader {
+    const { rights, user } = this
+    return new MessageReader(this.#host, this.#session, { routes: room.routes, rights, user })
+  }
+
   /** Ends the care for its messages, because it ended or another connection has taken its place. */
   handOver(): LeftBehind {
     const left = { session: this.#session, owed: this.#queue.abandon() }
     this.#session = new InboundSession()
     this.#queue = this.#newQueue(this.#session)
-    this.#reader = new MessageReader(this.#host, this.#session)
+    if (this.#room !== undefined) this.#reader = this.#newReader(this.#room)
     return left
   }
 }

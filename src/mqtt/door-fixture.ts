@@ -2,6 +2,7 @@ import { once, type EventEmitter } from 'node:events'
 import { createConnection, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { connect as connectMqtt, type IClientOptions, type MqttClient } from 'mqtt'
+import { openAccess } from '../model/access.ts'
 import { openMqttDoor, type MqttDoor } from './door.ts'
 import type { MqttIngestOutcome, MqttLogger, MqttOptions, TelemetryMessage } from './options.ts'
 
@@ -13,7 +14,7 @@ export class FakeIngest {
   answer: (messages: readonly TelemetryMessage[]) => Promise<MqttIngestOutcome> = messages =>
     Promise.resolve(this.store(messages))
 
-  readonly ingest = (messages: readonly TelemetryMessage[]): Promise<MqttIngestOutcome> => {
+  readonly ingest: MqttOptions['ingest'] = (_sender, messages) => {
     this.calls++
     return this.answer(messages)
   }
@@ -38,6 +39,8 @@ export class FakeIngest {
     return this.stored.map(({ payload }) => payload.toString())
   }
 }
+
+export const noLimits = { limits: () => false, takeMessages: () => {}, pauseMs: () => 0 }
 
 export interface LogLine {
   readonly level: 'info' | 'warn' | 'error'
@@ -67,6 +70,7 @@ export async function openTestDoor(
       void lines.push({ level, fields: fields as Record<string, unknown>, message })
   const door = await openMqttDoor({
     ...{ host: '127.0.0.1', port: 0, topics: [], ingest: fake.ingest },
+    access: { open: openAccess('default'), verify: () => undefined, limits: noLimits },
     log: { info: note('info'), warn: note('warn'), error: note('error') },
     ...options,
   })

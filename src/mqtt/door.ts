@@ -1,9 +1,10 @@
-import { once } from 'node:events'
 import type { Server as HttpServer } from 'node:http'
-import { createServer, type AddressInfo, type Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { TlsOptions } from 'node:tls'
 import { openClients } from './clients.ts'
 import { Connection } from './connection.ts'
+import { listen, type Listener } from './listener.ts'
 import { defaultLimits, type MqttLimits, type MqttOptions } from './options.ts'
 import { attachWebSocket } from './websocket.ts'
 
@@ -14,7 +15,11 @@ export interface MqttStats {
 }
 
 export interface MqttDoor {
+  /** Of the plain listener; where there is none, of that with TLS. */
   readonly address: AddressInfo
+  readonly tlsAddress: AddressInfo | undefined
+  /** For connections to come. */
+  renewCertificates(tls: TlsOptions): void
   /** Serves MQTT over WebSocket at `/mqtt` of that server too, until the door closes. */
   attachWebSocket(server: HttpServer): void
   stats(): MqttStats
@@ -48,52 +53,61 @@ const GRACE_MS = 1000
 export async function openMqttDoor(options: MqttOptions): Promise<MqttDoor> {
   const limits: MqttLimits = { ...defaultLimits, ...options.limits }
   const clients = await openClients(options, limits)
-  const { connections, broker } = clients
+  const { connections } = clients
+  let isClosing = false
   const accept = (socket: Duplex): void => {
-    if (clients.isClosing || connections.size >= limits.maxConnections) socket.destroy()
+    if (isClosing || connections.size >= limits.maxConnections) socket.destroy()
     else connections.add(new Connection(socket, clients.host))
   }
-  const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 })
-  server.on('connection', (socket: Socket) => accept(socket))
   const detach: (() => void)[] = []
   let closed: Promise<void> | undefined
-  server.listen(options.port, options.host)
+  const onError = (error: Error): void =>
+    options.log.error({ error: error.message }, 'the MQTT listener failed')
+  const listeners: Listener[] = []
+  const { host, port, plain = true, tls } = options
   try {
-    await once(server, 'listening')
+    if (plain) listeners.push(await listen({ host, port, accept, onError }))
+    if (tls !== undefined) {
+      const where = { host: tls.host, port: tls.port, tls: tls.options }
+      listeners.push(await listen({ ...where, accept, onError }))
+    }
   } catch (error) {
-    await broker.close()
+    await Promise.all(listeners.map(listener => listener.close()))
+    await clients.close()
     throw error
   }
-  server.on('error', error =>
-    options.log.error({ error: error.message }, 'the MQTT listener failed'),
-  )
   const check = setInterval(() => {
     const nowMs = Date.now()
     for (const connection of connections) connection.checkAlive(nowMs)
   }, CHECK_INTERVAL_MS)
   check.unref()
   return {
-    address: server.address() as AddressInfo,
+    address: listeners[0].address,
+    tlsAddress: tls === undefined ? undefined : listeners.at(-1)?.address,
+    renewCertificates(renewed) {
+      for (const listener of listeners) listener.renew(renewed)
+    },
     attachWebSocket(http) {
       detach.push(attachWebSocket(http, { maxPacketBytes: limits.maxPacketBytes, accept }))
     },
     stats: () => ({
-      clients: clients.byId.size,
-      messages: clients.counts.byKind(broker.kept.notRetained),
+      clients: clients.connected(),
+      messages: clients.counts.byKind(clients.notRetained()),
     }),
     close: (timeoutMs = 10_000) => (closed ??= close(timeoutMs)),
   }
   async function close(timeoutMs: number): Promise<void> {
-    clients.isClosing = true
+    isClosing = true
+    clients.startClosing()
     for (const stop of detach) stop()
     const deadline = performance.now() + timeoutMs
-    const stopped = new Promise(resolve => server.close(resolve))
+    const stopped = listeners.map(listener => listener.close())
     await before(deadline, Promise.all([...connections].map(connection => connection.stop())))
     clearInterval(check)
     const finished = [...connections].map(connection => connection.finish())
-    await before(deadline, Promise.all([stopped, ...finished]))
+    await before(deadline, Promise.all([...stopped, ...finished]))
     for (const connection of connections) connection.stream.destroy()
-    await before(deadline + GRACE_MS, broker.close())
+    await before(deadline + GRACE_MS, clients.close())
   }
 }
 

@@ -2,27 +2,35 @@ import type { InboundSession } from './inbound-sessions.ts'
 import type { ArrivalClock, InboundMessage } from './message.ts'
 import type { MessageCounts } from './message-counts.ts'
 import { ProtocolError, type PacketPlace } from './packets.ts'
+import type { Rights } from './rights.ts'
 import type { TopicRoutes } from './topic-routes.ts'
 
 /** QoS 2 messages of one client that wait for their release. */
 const MAX_UNRELEASED = 10_000
 
 export interface MessageReaderHost {
-  readonly routes: TopicRoutes
   readonly counts: MessageCounts
   readonly arrivals: ArrivalClock
+}
+
+/** What a client may do, among the topics of its tenant. */
+export interface ReaderRights {
+  /** The user name of the client, if it gave one. */
+  readonly user: string | undefined
+  readonly routes: TopicRoutes
+  readonly rights: Rights
 }
 
 /** Reads the PUBLISH packets of one client. */
 export class MessageReader {
   readonly #host: MessageReaderHost
   readonly #session: InboundSession
-  readonly #user: string | undefined
+  readonly #rights: ReaderRights
 
-  constructor(host: MessageReaderHost, session: InboundSession, user?: string) {
+  constructor(host: MessageReaderHost, session: InboundSession, rights: ReaderRights) {
     this.#host = host
+    this.#rights = rights
     this.#session = session
-    this.#user = user
   }
 
   /**
@@ -40,7 +48,8 @@ export class MessageReader {
     if (qos === 3) throw new ProtocolError('PUBLISH has QoS 3')
     const isAgain = (first & 8) !== 0
     if (isAgain && qos === 0) throw new ProtocolError('PUBLISH has QoS 0 and DUP')
-    const route = this.#host.routes.of(bytes, topicAt, topicEnd)
+    const { routes, rights } = this.#rights
+    const route = routes.of(bytes, topicAt, topicEnd)
     if (typeof route === 'string') throw new ProtocolError(`the topic of a message ${route}`)
     const packetId = qos === 0 ? 0 : (bytes[topicEnd] << 8) | bytes[topicEnd + 1]
     if (qos > 0 && packetId === 0) throw new ProtocolError('PUBLISH has the packet id 0')
@@ -50,13 +59,14 @@ export class MessageReader {
     return {
       route,
       target: route.target,
+      isForbidden: !rights.mayPublish(route),
       payload: bytes.subarray(payloadAt, end),
       arrivalUs: this.#arrival(packetId, isAgain, nowMs),
       qos: qos as 0 | 1 | 2,
       retain: (first & 1) !== 0,
       packetId,
       isRepeated: repeated !== undefined,
-      user: this.#user,
+      user: this.#rights.user,
     }
   }
 

@@ -5,6 +5,8 @@ import type { TopicRoute } from './topic-routes.ts'
 export interface InboundMessage {
   readonly route: TopicRoute
   readonly target: TelemetryTarget | undefined
+  /** Its client may not publish there: acknowledged and dropped. */
+  readonly isForbidden: boolean
   readonly payload: Buffer
   readonly arrivalUs: number
   readonly qos: 0 | 1 | 2

@@ -1,3 +1,5 @@
+import type { TlsOptions } from 'node:tls'
+import type { Access } from '../model/access.ts'
 import type { Rejection } from '../model/rejection.ts'
 
 /** What a telemetry topic says about its payload. */
@@ -41,6 +43,8 @@ export interface MqttIngestOutcome {
   readonly accepted: number
   /** `index` is the place of the message in the batch. */
   readonly rejected: readonly Rejection[]
+  /** How long the client is not to be read, because a device of it has sent too much. */
+  readonly owedMs?: number
 }
 
 /** What is logged; pino's logger fits. */
@@ -92,13 +96,34 @@ export const defaultLimits: MqttLimits = {
   maxRetainedBytes: 64 * 1024 * 1024,
 }
 
+/** Who may come in. */
+export interface MqttAccess {
+  /** What everybody may do; undefined: a key is asked for, as user name or password. */
+  readonly open: Access | undefined
+  /** What a key allows; undefined for anything that is no key that works now. */
+  readonly verify: (key: string) => Access | undefined
+  readonly limits: {
+    /** Whether the key has any limit. */
+    limits(access: Access): boolean
+    /** Notes messages that came; the points of telemetry are noted where it is taken in. */
+    takeMessages(access: Access, messages: number): void
+    /** How long to read nothing more from the client; 0: go on. */
+    pauseMs(access: Access): number
+  }
+}
+
 export interface MqttOptions {
   readonly host: string
   /** 0 takes a free one. */
   readonly port: number
+  /** Whether it listens there; absent: yes. */
+  readonly plain?: boolean
+  /** A listener with TLS besides. */
+  readonly tls?: { readonly host: string; readonly port: number; readonly options: TlsOptions }
   readonly topics: readonly TopicTemplate[]
   readonly limits?: Partial<MqttLimits>
   readonly log: MqttLogger
+  readonly access: MqttAccess
   /**
    * Makes the telemetry messages of one socket read durable; called by the door with up to some
    * hundreds of messages, in the order in which the client sent them. Bad payloads are `rejected`
@@ -106,5 +131,11 @@ export interface MqttOptions {
    * the batch was stored (`outcome.ts` says what the client sees of it), and is then called again
    * with the same batch, or never.
    */
-  readonly ingest: (messages: readonly TelemetryMessage[]) => Promise<MqttIngestOutcome>
+  readonly ingest: MqttIngest
 }
+
+/** `sender`: whose points they are, and of which device they may be. */
+export type MqttIngest = (
+  sender: Access,
+  messages: readonly TelemetryMessage[],
+) => Promise<MqttIngestOutcome>

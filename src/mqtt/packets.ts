@@ -72,6 +72,7 @@ export interface Connect {
   readonly clientId: string
   readonly clean: boolean
   readonly keepAliveSeconds: number
+  readonly password: string | undefined
   /** Where the keep-alive stands in the body, for it is the door that watches it. */
   readonly keepAliveAt: number
   /** The user name, where there is one. */
@@ -154,12 +155,12 @@ export function readConnect(flags: number, body: Buffer): Connect {
     reader.binary()
   }
   const user = hasUser ? reader.text('the user name') : undefined
-  if (hasPassword) reader.binary()
+  const password = hasPassword ? reader.binary().toString() : undefined
   if (!reader.done) throw new ProtocolError('CONNECT has bytes behind its end')
   if (clientId === '' && !clean) {
     throw new ProtocolError('a session that is kept needs a client id', 2)
   }
-  return { clientId, clean, keepAliveSeconds, keepAliveAt, user }
+  return { clientId, clean, keepAliveSeconds, keepAliveAt, user, password }
 }
 
 /** Checks a packet that the broker's engine will parse, so that it only meets well-formed ones. */

@@ -2,7 +2,8 @@ import type { Rejection } from '../model/rejection.ts'
 import type { Broker, BrokerMessage } from './broker.ts'
 import type { InboundMessage, MessageBatch } from './message.ts'
 import type { MessageCounts } from './message-counts.ts'
-import type { MqttIngestOutcome, MqttLogger, TelemetryMessage } from './options.ts'
+import type { Access } from '../model/access.ts'
+import type { MqttIngest, MqttIngestOutcome, MqttLogger, TelemetryMessage } from './options.ts'
 import { rateLimited } from './rate-limited.ts'
 import type { TopicRoute, TopicRoutes } from './topic-routes.ts'
 
@@ -10,7 +11,7 @@ export interface PublisherOptions {
   readonly broker: Broker
   readonly counts: MessageCounts
   readonly routes: TopicRoutes
-  readonly ingest: (messages: readonly TelemetryMessage[]) => Promise<MqttIngestOutcome>
+  readonly ingest: MqttIngest
   readonly log: MqttLogger
 }
 
@@ -27,9 +28,10 @@ export class Publisher {
   settled({ messages, telemetry }: MessageBatch, { rejected }: MqttIngestOutcome): void {
     const { counts } = this.#options
     counts.stored += telemetry.length
+    const refused = notTheirs(telemetry, rejected)
     for (const message of messages) {
-      const { route, retain, isRepeated } = message
-      if (route.isReserved) this.#forbidden(message)
+      const { route, retain, isRepeated, isForbidden } = message
+      if (isForbidden || refused?.has(message) === true) this.#forbidden(message)
       else if (route.isPrivate) continue
       else if ((retain || this.#isWanted(route)) && !isRepeated) this.#publish(message)
     }
@@ -61,19 +63,26 @@ export class Publisher {
     })
   }
 
-  /** A will on a telemetry topic is a point too (`devices/p1/status` = `offline`). */
+  /**
+   * A will on a telemetry topic is a point too (`devices/p1/status` = `offline`). False when it is
+   * of a device that the client may not write.
+   */
   async ingestWill(
+    sender: Access,
     { topic, payload }: BrokerMessage,
     { arrivalUs, user }: Pick<TelemetryMessage, 'arrivalUs' | 'user'>,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { target } = this.#options.routes.route(topic)
-    if (target === undefined) return
+    if (target === undefined) return true
     try {
-      const { rejected } = await this.#options.ingest([{ target, payload, arrivalUs, user }])
+      const message = { target, payload, arrivalUs, user }
+      const { rejected } = await this.#options.ingest(sender, [message])
       for (const rejection of rejected) this.#explain(topic, target.deviceId, rejection)
+      return rejected.every(({ reason }) => reason !== 'forbidden')
     } catch (error) {
       // Nobody waits for its acknowledgement; it is delivered as a message at least.
       this.#warn({ topic: topic.slice(0, 200), error: String(error) }, 'could not store a will')
+      return true
     }
   }
 
@@ -84,7 +93,7 @@ export class Publisher {
 
   #forbidden({ route }: InboundMessage): void {
     this.#options.counts.forbidden++
-    this.#warn({ topic: route.topic.slice(0, 200) }, 'a client published to a reserved topic')
+    this.#warn({ topic: route.topic.slice(0, 200) }, 'a client published where it may not')
   }
 
   #isWanted(route: TopicRoute): boolean {
@@ -106,4 +115,16 @@ export class Publisher {
     const payload = Buffer.from(JSON.stringify({ topic, field, reason, detail }))
     broker.publish({ topic: answer, payload, qos: 0, retain: false })
   }
+}
+
+/** Messages that name a device that is not their client's: nobody is to take them for its own. */
+function notTheirs(
+  telemetry: MessageBatch['telemetry'],
+  rejected: MqttIngestOutcome['rejected'],
+): Set<InboundMessage> | undefined {
+  let found: Set<InboundMessage> | undefined
+  for (const { reason, index } of rejected) {
+    if (reason === 'forbidden') (found ??= new Set()).add(telemetry[index])
+  }
+  return found
 }

@@ -1,4 +1,5 @@
 import type { Device } from '../model/device.ts'
+import type { Key } from '../model/key.ts'
 import type { Product } from '../model/product.ts'
 
 /**
@@ -40,7 +41,31 @@ export interface Catalog {
   replaceProduct(product: Product): Promise<void>
   deleteProduct(tenant: string, id: string): Promise<boolean>
 
+  /**
+   * The keys of all tenants that were created or ended, by any process, since the catalog had
+   * `version` (0: all of them), and the version that it has now. Cheap when nothing has changed:
+   * it is asked every second or two. That a key was used is no change.
+   */
+  keysSince(version: number): Promise<{ readonly version: number; readonly keys: readonly Key[] }>
+  /** @throws WeirError `conflict` when the id exists, in whichever tenant. */
+  createKey(key: Key): Promise<void>
+  /**
+   * Ends a key of the tenant: `revoke` at `atMs`, `expire` from `atMs` on. An end only ever comes
+   * nearer: a key stays revoked, and a later end than the one it has changes nothing. Returns the
+   * key as it is then; undefined when the tenant has none of that id.
+   */
+  endKey(tenant: string, id: string, end: KeyEnd): Promise<Key | undefined>
+  /** Only advances `lastUsedMs` of keys that exist. */
+  touchKeys(used: readonly { readonly id: string; readonly lastUsedMs: number }[]): Promise<void>
+  /** Drops keys that ended before that time. */
+  forgetKeys(endedBeforeMs: number): Promise<void>
+
   close(): Promise<void>
+}
+
+export interface KeyEnd {
+  readonly how: 'revoke' | 'expire'
+  readonly atMs: number
 }
 
 export interface Removal {

@@ -75,6 +75,13 @@ export interface LatestColumns {
   readonly texts: readonly (string | undefined)[]
 }
 
+/** Of one tenant, as `StoreStats` says of all. */
+export interface TenantPoints {
+  readonly stored: number
+  readonly duplicate: number
+  readonly unsettled: number
+}
+
 export interface StoreStats {
   /** Distinct points held, by key (tenant, device, metric, time). */
   readonly stored: number
@@ -87,6 +94,8 @@ export interface StoreStats {
   readonly deadLettered?: number
   /** Points taken and queryable of which it is not yet known whether they repeat a key. */
   readonly unsettled: number
+  /** Points that were stored before the store counted by tenant are in the sums alone. */
+  readonly tenants: ReadonlyMap<string, TenantPoints>
   readonly series: number
   /**
    * Blocks found damaged and set aside: their points count as stored, but reads go on without them.

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { RejectReason } from '../model/rejection.ts'
 import type { StoreStats } from '../ports/store.ts'
-import { reportLedger } from './ledger-report.ts'
+import { reportLedger, tenantPoints } from './ledger-report.ts'
 
 const stats = (stored: number, duplicate: number, unsettled: number): StoreStats => ({
   ...{ stored, duplicate, unsettled },
-  ...{ series: 1, diskBytes: 0, memoryBytes: 0 },
+  ...{ tenants: new Map(), series: 1, diskBytes: 0, memoryBytes: 0 },
 })
 
 const rejected = new Map<RejectReason, number>([
@@ -47,4 +47,16 @@ test('the doors and the writer are read when the store has answered', async () =
     },
   })
   assert.equal(report.imbalance, 0)
+})
+
+test('what was stored before tenants were counted is of the tenant of the node', () => {
+  const tenants = new Map([
+    ['acme', { stored: 30, duplicate: 3, unsettled: 0 }],
+    ['default', { stored: 5, duplicate: 0, unsettled: 2 }],
+  ])
+  const all = { ...stats(100, 5, 2), tenants }
+  const of = (tenant: string) => tenantPoints(all, { tenant, operatorTenant: 'default' })
+  assert.deepEqual(of('acme'), { stored: 30, duplicate: 3, unsettled: 0 })
+  assert.deepEqual(of('default'), { stored: 70, duplicate: 2, unsettled: 2 })
+  assert.deepEqual(of('nobody'), { stored: 0, duplicate: 0, unsettled: 0 })
 })

@@ -1,5 +1,5 @@
 import type { RejectReason } from '../model/rejection.ts'
-import type { StoreStats } from '../ports/store.ts'
+import type { StoreStats, TenantPoints } from '../ports/store.ts'
 
 /** `GET /api/v1/ledger`, in points: received = stored + duplicate + rejected + dead_lettered + in_flight. */
 export interface LedgerReport {
@@ -32,7 +32,9 @@ export interface LedgerSources {
     readonly pending: number
   }
   readonly writer: () => { readonly pendingPoints: number; readonly deadLettered: number }
-  readonly storeStats: () => Promise<StoreStats>
+  readonly storeStats: () => Promise<
+    TenantPoints & Partial<Pick<StoreStats, 'deadLettered' | 'damagedBlocks'>>
+  >
 }
 
 /**
@@ -64,4 +66,25 @@ export async function reportLedger(sources: LedgerSources): Promise<LedgerReport
     in_flight_at: at,
     imbalance: doors.received - store.stored - store.duplicate - rejected - deadLettered - inFlight,
   }
+}
+
+/**
+ * What the store has of one tenant. Points that it stored before it counted by tenant are those of
+ * the only tenant that there was then, the node's own.
+ */
+export function tenantPoints(
+  { stored, duplicate, unsettled, tenants }: StoreStats,
+  { tenant, operatorTenant }: { readonly tenant: string; readonly operatorTenant: string },
+): TenantPoints {
+  if (tenant !== operatorTenant) {
+    return tenants.get(tenant) ?? { stored: 0, duplicate: 0, unsettled: 0 }
+  }
+  const rest = { stored, duplicate, unsettled }
+  for (const [name, points] of tenants) {
+    if (name === operatorTenant) continue
+    rest.stored -= points.stored
+    rest.duplicate -= points.duplicate
+    rest.unsettled -= points.unsettled
+  }
+  return rest
 }

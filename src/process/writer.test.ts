@@ -131,7 +131,7 @@ test('entries that can never be stored are dead letters, and others go on', asyn
   writes[0].done.reject(error)
   await writer.close()
   assert.deepEqual(dead, [error])
-  assert.equal(writer.deadLettered, 1)
+  assert.equal(writer.counts('t').deadLettered, 1)
   assert.equal(writer.pendingPoints, 0)
   assert.deepEqual(failures, [])
 })

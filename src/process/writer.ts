@@ -1,3 +1,4 @@
+import { Tally } from '../kit/tally.ts'
 import { pointCount, type Batch } from '../model/batch.ts'
 import type { Clock } from '../ports/clock.ts'
 import { WeirError } from '../ports/errors.ts'
@@ -37,9 +38,10 @@ export class Writer {
   readonly #options: WriterOptions
   #subscription: Subscription | undefined
   #replaying = true
-  #pendingPoints = 0
+  /** By tenant. */
+  readonly #pending = new Tally()
+  readonly #dead = new Tally()
   #pendingBytes = 0
-  #deadLettered = 0
   #failed: unknown
   #drained: (() => void)[] = []
 
@@ -54,12 +56,15 @@ export class Writer {
 
   /** Points handed to the store that it has not taken yet. */
   get pendingPoints(): number {
-    return this.#pendingPoints
+    return this.#pending.total
   }
 
-  /** Points of entries that the store can never take. */
-  get deadLettered(): number {
-    return this.#deadLettered
+  /** Of all tenants, or of one; `deadLettered`: points of entries that the store can never take. */
+  counts(tenant?: string): { readonly pendingPoints: number; readonly deadLettered: number } {
+    const [pending, dead] = [this.#pending, this.#dead]
+    return tenant === undefined
+      ? { pendingPoints: pending.total, deadLettered: dead.total }
+      : { pendingPoints: pending.of(tenant), deadLettered: dead.of(tenant) }
   }
 
   /** Replays what the store lacks and goes live; resolves when it has caught up. */
@@ -79,7 +84,7 @@ export class Writer {
 
   async close(): Promise<void> {
     await this.#subscription?.close()
-    while (this.#pendingPoints > 0 && this.#failed === undefined) {
+    while (this.#pending.total > 0 && this.#failed === undefined) {
       await new Promise<void>(resolve => this.#drained.push(resolve))
     }
   }
@@ -87,26 +92,24 @@ export class Writer {
   #deliver(entries: readonly LogEntry[]): void | Promise<void> {
     const { store, clock, consumers, maxPendingBytes } = this.#options
     const nowMs = clock.nowMs()
-    let points = 0
     let bytes = 0
     for (const entry of entries) {
-      points += pointCount(entry.batch)
+      this.#pending.add(entry.batch.tenant, pointCount(entry.batch))
       bytes += entry.frame.byteLength
       const arrivalMs = this.#replaying ? Math.min(nowMs, newestMs(entry.batch)) : nowMs
       for (const consume of consumers) consume(entry, arrivalMs)
     }
-    this.#pendingPoints += points
     this.#pendingBytes += bytes
     const begun = performance.now()
     const taken = (): void => {
-      this.#pendingPoints -= points
+      for (const { batch } of entries) this.#pending.add(batch.tenant, -pointCount(batch))
       this.#pendingBytes -= bytes
       this.#options.onFresh?.((performance.now() - begun) / 1000)
       this.#wake()
     }
     store.write(entries).then(taken, (error: unknown) => {
       if (error instanceof WeirError && error.kind === 'rejected') {
-        this.#deadLettered += points
+        for (const { batch } of entries) this.#dead.add(batch.tenant, pointCount(batch))
         this.#options.onDeadLetter(entries, error)
         taken()
         return

@@ -10,6 +10,8 @@ export interface DeviceView extends Device {
 
 /** All that are given must hold; `search` is looked for in id and name, in any case. */
 export interface DeviceFilter {
+  /** Only this one: what a key of one device may see. */
+  readonly id?: string | undefined
   readonly site?: string | undefined
   readonly product?: string | undefined
   readonly type?: string | undefined
@@ -36,6 +38,7 @@ export function listPage(
   viewOf: (id: string) => DeviceView | undefined,
   { filter, page }: { readonly filter: DeviceFilter; readonly page: PageRequest },
 ): DevicePage {
+  if (filter.id !== undefined) return oneDevice(viewOf(filter.id), { filter, page })
   const names = directory.names()
   const search = filter.search?.toLowerCase()
   const devices: DeviceView[] = []
@@ -47,6 +50,16 @@ export function listPage(
     devices.push(device)
   }
   return { devices }
+}
+
+function oneDevice(
+  device: DeviceView | undefined,
+  { filter, page }: { readonly filter: DeviceFilter; readonly page: PageRequest },
+): DevicePage {
+  if (device === undefined || (page.after !== undefined && device.id <= page.after)) {
+    return { devices: [] }
+  }
+  return { devices: matches(device, filter, filter.search?.toLowerCase()) ? [device] : [] }
 }
 
 function matches(device: DeviceView, filter: DeviceFilter, search: string | undefined): boolean {

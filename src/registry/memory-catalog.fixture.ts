@@ -1,4 +1,5 @@
 import type { Device } from '../model/device.ts'
+import type { Key } from '../model/key.ts'
 import type { Product } from '../model/product.ts'
 import type { Catalog, Removal } from '../ports/catalog.ts'
 import { WeirError } from '../ports/errors.ts'
@@ -62,6 +63,26 @@ export class MemoryCatalog implements Catalog {
     const at = key(product.tenant, product.id)
     if (this.#products.has(at)) throw new WeirError('conflict', 'product exists already')
     this.#products.set(at, product)
+  }
+
+  keysSince(version: number): Promise<{ version: number; keys: Key[] }> {
+    return Promise.resolve({ version, keys: [] })
+  }
+
+  createKey(): Promise<void> {
+    return Promise.reject(new WeirError('closed', 'no keys here'))
+  }
+
+  endKey(): Promise<Key | undefined> {
+    return Promise.resolve(undefined)
+  }
+
+  touchKeys(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  forgetKeys(): Promise<void> {
+    return Promise.resolve()
   }
 
   async replaceProduct(product: Product): Promise<void> {

@@ -22,6 +22,7 @@ export function storeContract(name: string, open: OpenStore): void {
   describe(`${name} keeps the contract of a store`, () => {
     writes(open)
     counts(open)
+    tenants(open)
     positions(open)
     restarts(open)
     storeReadContract(open)
@@ -176,6 +177,36 @@ function counts(open: OpenStore): void {
     assert.deepEqual(await subject.rows('d', 'm'), rows)
     const { stored, duplicate, unsettled } = await subject.store.stats()
     assert.deepEqual([stored, duplicate, unsettled], [50, 50, 0])
+  })
+}
+
+function tenants(open: OpenStore): void {
+  test('points are counted for their tenants, and all tenants add up', async t => {
+    const subject = await Subject.start(t, open)
+    const write = (tenant: string, points: TestPoint[]) => subject.write(points, tenant)
+    const of = async (tenant: string) => {
+      const stats = await subject.store.stats()
+      let written = 0
+      for (const one of stats.tenants.values()) {
+        written += one.stored + one.duplicate + one.unsettled
+      }
+      assert.equal(written, stats.stored + stats.duplicate + stats.unsettled)
+      const { stored, duplicate, unsettled } = stats.tenants.get(tenant) ?? {}
+      return [stored, duplicate, unsettled]
+    }
+    await write('a', [point(10, 1), point(20, 2)])
+    await write('__proto__', [point(10, 1)])
+    assert.deepEqual(await of('a'), [2, 0, 0])
+    await write('a', [point(10, 3), point(5, 3)])
+    assert.deepEqual(await of('a'), [2, 0, 2])
+    await subject.store.flush()
+    assert.deepEqual(await of('a'), [3, 1, 0])
+    assert.deepEqual(await of('__proto__'), [1, 0, 0])
+    await write('__proto__', [point(10, 1), point(9, 1)])
+    await subject.store.flush()
+    await subject.reopen()
+    assert.deepEqual(await of('a'), [3, 1, 0])
+    assert.deepEqual(await of('__proto__'), [2, 1, 0])
   })
 }
 

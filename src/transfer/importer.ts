@@ -1,3 +1,4 @@
+import type { Access } from '../model/access.ts'
 import { CsvDecoder } from './csv/csv-decoder.ts'
 import type { Format } from './format.ts'
 import { IngestFlow } from './ingest-flow.ts'
@@ -12,14 +13,15 @@ import type { Spool } from './spool.ts'
 
 export interface ImporterOptions {
   /** The gate: admits and makes durable, as for every other door. Calls `decode` at once or not at all. */
-  readonly ingest: (tenant: string, decode: (target: RowTarget) => void) => Promise<PieceOutcome>
+  readonly ingest: (sender: Access, decode: (target: RowTarget) => void) => Promise<PieceOutcome>
   /** The decoder of the native messages, for NDJSON that holds them; rows are counted from 0. */
   readonly decodeMessages: (piece: Buffer, target: RowTarget) => void
   readonly spool: Spool
 }
 
 export interface ImportRequest {
-  readonly tenant: string
+  /** Whose points they are, and of which device they may be. */
+  readonly sender: Access
   readonly format: Format
   readonly mapping: Mapping
   /** The file's bytes; read as fast as points become durable. */
@@ -51,7 +53,7 @@ export class Importer {
   /** @throws ImportFailure, whose cause is a WeirError where the file or Weir is to blame. */
   async run(request: ImportRequest): Promise<ImportOutcome> {
     const { ingest } = this.#options
-    const flow = new IngestFlow(decode => ingest(request.tenant, decode))
+    const flow = new IngestFlow(decode => ingest(request.sender, decode))
     try {
       if (request.format === 'csv') await importCsv(request, flow)
       else if (request.format === 'ndjson') await this.#importNdjson(request, flow)

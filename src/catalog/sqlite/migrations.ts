@@ -60,6 +60,21 @@ const STEPS: readonly string[] = [
      unit TEXT NOT NULL,
      PRIMARY KEY (tenant, device, metric)
    ) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE key (
+     id TEXT NOT NULL PRIMARY KEY,
+     tenant TEXT NOT NULL,
+     hash TEXT NOT NULL,
+     name TEXT,
+     scopes TEXT NOT NULL,
+     device TEXT,
+     limits TEXT NOT NULL,
+     created_at_ms REAL NOT NULL,
+     expires_at_ms REAL,
+     revoked_at_ms REAL,
+     last_used_ms REAL,
+     version INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX key_version ON key (version);`,
 ]
 
 /** What this Weir reads and writes. */

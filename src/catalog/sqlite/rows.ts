@@ -1,5 +1,7 @@
 import type { SQLOutputValue } from 'node:sqlite'
+import type { KeyLimits, Scope } from '../../model/access.ts'
 import type { Attributes, Device } from '../../model/device.ts'
+import type { Key } from '../../model/key.ts'
 import type { OnViolation, Product } from '../../model/product.ts'
 import type { Removal } from '../../ports/catalog.ts'
 
@@ -72,5 +74,37 @@ export function removalOf(row: Row): Removal {
     tenant: row.tenant as string,
     id: row.id as string,
     removedAtMs: row.removed_at_ms as number,
+  }
+}
+
+export function keyParameters(key: Key): Parameters {
+  return [
+    key.id,
+    key.tenant,
+    key.hash,
+    key.name ?? null,
+    key.scopes.join(' '),
+    key.device ?? null,
+    JSON.stringify(key.limits),
+    key.createdAtMs,
+    key.expiresAtMs ?? null,
+    key.revokedAtMs ?? null,
+    key.lastUsedMs ?? null,
+  ]
+}
+
+export function keyOf(row: Row): Key {
+  return {
+    id: row.id as string,
+    tenant: row.tenant as string,
+    hash: row.hash as string,
+    name: (row.name as string | null) ?? undefined,
+    scopes: (row.scopes as string).split(' ') as Scope[],
+    device: (row.device as string | null) ?? undefined,
+    limits: JSON.parse(row.limits as string) as KeyLimits,
+    createdAtMs: row.created_at_ms as number,
+    expiresAtMs: (row.expires_at_ms as number | null) ?? undefined,
+    revokedAtMs: (row.revoked_at_ms as number | null) ?? undefined,
+    lastUsedMs: (row.last_used_ms as number | null) ?? undefined,
   }
 }

@@ -1,11 +1,20 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Device } from '../../model/device.ts'
+import type { Key } from '../../model/key.ts'
 import type { Product } from '../../model/product.ts'
-import type { Catalog, Removal } from '../../ports/catalog.ts'
+import type { Catalog, KeyEnd, Removal } from '../../ports/catalog.ts'
 import { WeirError } from '../../ports/errors.ts'
 import { openDatabase, transaction } from './database.ts'
-import { deviceOf, deviceParameters, productOf, productParameters, removalOf } from './rows.ts'
+import {
+  deviceOf,
+  deviceParameters,
+  keyOf,
+  keyParameters,
+  productOf,
+  productParameters,
+  removalOf,
+} from './rows.ts'
 import { isSqliteError, sqliteError } from './sqlite-error.ts'
 
 /**
@@ -112,6 +121,38 @@ class SqliteCatalog implements Catalog {
     })
   }
 
+  async keysSince(version: number): Promise<{ version: number; keys: Key[] }> {
+    return this.#attempt('read keys', () => {
+      const newest = Number(this.#statement(KEYS_VERSION).get()?.version ?? 0)
+      if (newest <= version) return { version, keys: [] }
+      // Changes by others between the two reads come again with the next call.
+      return { version: newest, keys: this.#statement(KEYS_SINCE).all(version).map(keyOf) }
+    })
+  }
+
+  async createKey(key: Key): Promise<void> {
+    const { changes } = this.#attempt('create a key', () =>
+      this.#statement(CREATE_KEY).run(...keyParameters(key)),
+    )
+    if (changes === 0) throw new WeirError('conflict', `there is a key ${key.id} already`)
+  }
+
+  async endKey(tenant: string, id: string, { how, atMs }: KeyEnd): Promise<Key | undefined> {
+    return this.#attempt('end a key', () => {
+      this.#statement(how === 'revoke' ? REVOKE_KEY : EXPIRE_KEY).run(tenant, id, atMs)
+      const row = this.#statement(KEY).get(tenant, id)
+      return row === undefined ? undefined : keyOf(row)
+    })
+  }
+
+  touchKeys(used: readonly UsedKey[]): Promise<void> {
+    return this.#tracked(this.#write('touch keys', used, TOUCH_KEYS))
+  }
+
+  async forgetKeys(endedBeforeMs: number): Promise<void> {
+    this.#attempt('forget keys', () => this.#statement(FORGET_KEYS).run(endedBeforeMs))
+  }
+
   async close(): Promise<void> {
     await Promise.allSettled(this.#running)
     this.#closed ??= new WeirError('closed', 'the catalog is closed')
@@ -168,6 +209,11 @@ interface SeenDevice {
   readonly lastSeenMs: number
 }
 
+interface UsedKey {
+  readonly id: string
+  readonly lastUsedMs: number
+}
+
 interface RowWriter<T> {
   readonly sql: string
   readonly durable: boolean
@@ -188,6 +234,30 @@ const REPLACE_PRODUCT = `UPDATE product SET name = ?3, price = ?4, attributes = 
   expected_interval_ms = ?6, created_at_ms = ?7, metrics = ?8, on_violation = ?9
   WHERE tenant = ?1 AND id = ?2`
 const DELETE_PRODUCT = `DELETE FROM product WHERE tenant = ? AND id = ?`
+
+// One statement each, so that of two processes no two changes get the same version.
+const NEXT_KEY_VERSION = `(SELECT COALESCE(MAX(version), 0) + 1 FROM key)`
+const KEYS_VERSION = `SELECT MAX(version) AS version FROM key`
+const KEYS_SINCE = `SELECT * FROM key WHERE version > ? ORDER BY version`
+const KEY = `SELECT * FROM key WHERE tenant = ? AND id = ?`
+const CREATE_KEY = `INSERT INTO key
+  (id, tenant, hash, name, scopes, device, limits, created_at_ms, expires_at_ms, revoked_at_ms,
+    last_used_ms, version)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ${NEXT_KEY_VERSION}) ON CONFLICT DO NOTHING`
+const REVOKE_KEY = `UPDATE key SET revoked_at_ms = ?3, version = ${NEXT_KEY_VERSION}
+  WHERE tenant = ?1 AND id = ?2 AND revoked_at_ms IS NULL`
+const EXPIRE_KEY = `UPDATE key SET expires_at_ms = ?3, version = ${NEXT_KEY_VERSION}
+  WHERE tenant = ?1 AND id = ?2 AND (expires_at_ms IS NULL OR expires_at_ms > ?3)`
+// The newest stays, whatever it is, because versions must not be given twice.
+const FORGET_KEYS = `DELETE FROM key WHERE MIN(COALESCE(revoked_at_ms, expires_at_ms),
+  COALESCE(expires_at_ms, revoked_at_ms)) < ? AND version < (SELECT MAX(version) FROM key)`
+
+const TOUCH_KEYS: RowWriter<UsedKey> = {
+  sql: `UPDATE key SET last_used_ms = ?2
+    WHERE id = ?1 AND (last_used_ms IS NULL OR last_used_ms < ?2)`,
+  durable: false,
+  parameters: used => [used.id, used.lastUsedMs],
+}
 
 const SAVE_DEVICES: RowWriter<Device> = {
   sql: `INSERT OR REPLACE INTO device

@@ -24,6 +24,11 @@ export async function up(args: readonly string[], io: CommandIo): Promise<number
     io.stderr.write(`${formatProblems(outcome.problems)}\n`)
     return exitCode('usage')
   }
+  const { auth, http } = outcome.config
+  if (given.own.has('demo') && (auth.mode === 'keys' || http.tls.certFile !== '')) {
+    io.stderr.write('weir up: the demo fleet has no key and no TLS; run it with auth.mode open\n')
+    return exitCode('usage')
+  }
   try {
     return await run(outcome.config, { io, isDemo: given.own.has('demo') })
   } catch (error) {
@@ -67,7 +72,14 @@ async function start(config: Config, { io, isDemo, logger }: StartContext): Prom
   const { startNode } = await import('../../compose/node.ts')
   const node = await startNode(config, { logger })
   const { http, mqtt, failed } = node
-  io.stdout.write(banner({ http, mqtt, data: config.data, startMs: performance.now() }))
+  const asksForKeys = config.auth.mode === 'keys'
+  const isSecure = config.http.tls.certFile !== ''
+  io.stdout.write(
+    banner({
+      ...{ http, mqtt, mqtts: node.mqtts, data: config.data, startMs: performance.now() },
+      ...{ asksForKeys, isSecure },
+    }),
+  )
   let demo: Demo | undefined
   if (isDemo) {
     demo = startDemo(`http://${formatAddress(reachable(http))}`, error =>

@@ -1,5 +1,6 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
+import { Server as TlsServer } from 'node:tls'
 import type { HttpApp } from '../app.ts'
 import {
   LATEST_ROUTE,
@@ -8,6 +9,7 @@ import {
   RECORD_ROUTE,
   storeRecord,
 } from '../fleet-requests.ts'
+import { reaches, type Access, type Scope } from '../../model/access.ts'
 import { givenRequestId, requestProblem } from '../request-problem.ts'
 import type { HttpServices } from '../services.ts'
 import { createAnswers } from './answer.ts'
@@ -32,7 +34,9 @@ type OnConnection = (this: Server, socket: Socket) => void
  */
 export function openLane(app: HttpApp, services: HttpServices, options: LaneOptions): void {
   const { server } = app
-  const others = server.listeners('connection') as OnConnection[]
+  // With TLS, node:http waits for the handshake; before it there is nothing to read.
+  const event = server instanceof TlsServer ? 'secureConnection' : 'connection'
+  const others = server.listeners(event) as OnConnection[]
   const open = new Set<LaneConnection>()
   let closing = false
   const toHttp = (socket: Socket): void => {
@@ -49,8 +53,8 @@ export function openLane(app: HttpApp, services: HttpServices, options: LaneOpti
     },
     onGone: (gone: LaneConnection) => void open.delete(gone),
   }
-  server.removeAllListeners('connection')
-  server.on('connection', (socket: Socket) => {
+  server.removeAllListeners(event)
+  server.on(event, (socket: Socket) => {
     if (closing) toHttp(socket)
     else open.add(new LaneConnection(socket, connection))
   })
@@ -61,11 +65,18 @@ export function openLane(app: HttpApp, services: HttpServices, options: LaneOpti
   })
 }
 
-const LATEST = { method: 'GET', route: LATEST_ROUTE, path: '/api/telemetry/latest/' }
-const RECORD = { method: 'POST', route: RECORD_ROUTE, path: '/api/telemetry/' }
+const LATEST = {
+  ...{ method: 'GET', route: LATEST_ROUTE, path: '/api/telemetry/latest/' },
+  scope: 'read' as Scope,
+}
+const RECORD: typeof LATEST = {
+  ...{ method: 'POST', route: RECORD_ROUTE, path: '/api/telemetry/' },
+  scope: 'ingest',
+}
 
 interface Asked {
   readonly of: typeof LATEST
+  readonly access: Access
   readonly id: string
   /** As sent; undefined where there was none. */
   readonly requestId: string | undefined
@@ -74,7 +85,7 @@ interface Asked {
 
 /** Answers one request; see `ConnectionOptions.serve`. */
 function laneServer(services: HttpServices, { nextId, keepAliveMs }: LaneOptions) {
-  const { limits, tenant, table, logger } = services
+  const { limits, access, table, logger } = services
   const reader = new RequestReader(Math.min(limits.maxBodyBytes, limits.maxBufferedBytes))
   const answers = createAnswers(keepAliveMs)
 
@@ -96,7 +107,7 @@ function laneServer(services: HttpServices, { nextId, keepAliveMs }: LaneOptions
   }
   const latest = (asked: Asked): string => {
     try {
-      const device = table.findDevice(tenant, asked.id)
+      const device = table.findDevice(asked.access.tenant, asked.id)
       if (device === undefined) throw noTelemetry(asked.id)
       const json = latestRecord(services, device)
       services.observeRequest(FOUND, (performance.now() - asked.startedMs) / 1000)
@@ -110,7 +121,7 @@ function laneServer(services: HttpServices, { nextId, keepAliveMs }: LaneOptions
     const refuse = (error: unknown): void =>
       connection.settle(slot, failed(error, asked, connection.isLast(slot)))
     try {
-      storeRecord(services, tenant, { id: asked.id, body }).then(
+      storeRecord(services, asked.access, { id: asked.id, body }).then(
         json => connection.settle(slot, stored(json, asked, connection.isLast(slot))),
         refuse,
       )
@@ -118,12 +129,24 @@ function laneServer(services: HttpServices, { nextId, keepAliveMs }: LaneOptions
       refuse(error)
     }
   }
+  const verified = (bytes: Buffer, { of, id }: Pick<Asked, 'of' | 'id'>): Access | undefined => {
+    const { keyStart, keyEnd } = reader
+    if (keyStart === 0) return undefined
+    const found = access.verify(bytes.toString('latin1', keyStart, keyEnd))
+    if (found === undefined || !found.scopes.includes(of.scope)) return undefined
+    if (!reaches(found, id)) return undefined
+    return access.limits.take(found, of === RECORD) === undefined ? found : undefined
+  }
   return (connection: LaneConnection, bytes: Buffer, at: number): number => {
     if (!reader.read(bytes, at)) return -1
     const { isPost, idStart, idEnd, bodyStart, end, requestIdStart, requestIdEnd } = reader
+    const of = isPost ? RECORD : LATEST
+    const id = bytes.toString('latin1', idStart, idEnd)
+    const allowed = access.open ?? verified(bytes, { of, id })
+    // What the key does not allow is refused where everything is refused.
+    if (allowed === undefined) return -1
     const asked = {
-      of: isPost ? RECORD : LATEST,
-      id: bytes.toString('latin1', idStart, idEnd),
+      ...{ of, id, access: allowed },
       requestId:
         requestIdStart === 0 ? undefined : bytes.toString('latin1', requestIdStart, requestIdEnd),
       startedMs: performance.now(),

@@ -39,6 +39,9 @@ export class RequestReader {
   /** Empty where the client gives none. */
   requestIdStart = 0
   requestIdEnd = 0
+  /** The key, from `authorization` or `x-api-key`; `keyStart` is 0 where there is none. */
+  keyStart = 0
+  keyEnd = 0
   #length = -1
   #hosts = 0
   #types = 0
@@ -80,6 +83,7 @@ export class RequestReader {
     this.#types = 0
     this.requestIdStart = 0
     this.requestIdEnd = 0
+    this.keyStart = 0
     const limit = Math.min(bytes.length, start + MAX_HEAD_BYTES)
     let i = start
     while (i < limit && bytes[i] !== CR) {
@@ -112,6 +116,8 @@ export class RequestReader {
         return !isText(bytes, name, 'expect')
       case 7:
         return !isText(bytes, name, 'upgrade') && !isText(bytes, name, 'trailer')
+      case 9:
+        return !isText(bytes, name, 'x-api-key') || this.#key(value)
       case 10:
         if (!isText(bytes, name, 'connection')) return true
         return valueEnd - value === 10 && isText(bytes, value, 'keep-alive')
@@ -119,6 +125,8 @@ export class RequestReader {
         if (isText(bytes, name, 'content-type'))
           return this.#types++ === 0 && isJson(bytes, value, valueEnd)
         return !isText(bytes, name, 'x-request-id') || this.#requestId()
+      case 13:
+        return !isText(bytes, name, 'authorization') || this.#credentials(bytes)
       case 14:
         return !isText(bytes, name, 'content-length') || this.#contentLength(bytes)
       case 16:
@@ -134,6 +142,20 @@ export class RequestReader {
     if (this.requestIdStart !== 0) return false
     this.requestIdStart = this.#value
     this.requestIdEnd = this.#valueEnd
+    return true
+  }
+
+  /** Basic credentials, and two fields with a key, are left to node:http. */
+  #credentials(bytes: Buffer): boolean {
+    const value = this.#value
+    if (isText(bytes, value, 'bearer ')) return this.#key(value + 7)
+    return isText(bytes, value, 'token ') && this.#key(value + 6)
+  }
+
+  #key(start: number): boolean {
+    if (this.keyStart !== 0 || start >= this.#valueEnd) return false
+    this.keyStart = start
+    this.keyEnd = this.#valueEnd
     return true
   }
 

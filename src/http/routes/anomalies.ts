@@ -1,8 +1,10 @@
 import Type from 'typebox'
+import type { Access } from '../../model/access.ts'
 import { SEVERITIES } from '../../model/anomaly.ts'
 import { MAX_TIME_US } from '../../model/time.ts'
 import { decodeAnomalyCursor, encodeAnomaly, encodeAnomalyCursor } from '../anomaly-page.ts'
 import { JSON_TYPE, type HttpApp } from '../app.ts'
+import { mustReachAll } from '../auth.ts'
 import { responses } from '../openapi.ts'
 import { badParameter } from '../problem.ts'
 import { timeParameter } from '../query-params.ts'
@@ -53,8 +55,11 @@ export function anomalyRoutes(app: HttpApp, { anomalies, limits }: HttpServices)
     }),
     response: responses({ 200: answerSchema }, [400, 503]),
   }
-  app.get('/api/v1/analytics/anomalies', { schema }, async (request, reply) => {
-    const { device_id, metric, severity, limit, cursor } = request.query
+  const config = { scope: 'read', deviceKeys: 'handler' } as const
+  app.get('/api/v1/analytics/anomalies', { schema, config }, async (request, reply) => {
+    const { access } = request
+    const { device_id = only(access), metric, severity, limit, cursor } = request.query
+    mustReachAll(access, device_id ?? [])
     const start =
       request.query.start === undefined ? 0 : timeParameter(request.query.start, 'start')
     const end =
@@ -73,3 +78,6 @@ export function anomalyRoutes(app: HttpApp, { anomalies, limits }: HttpServices)
     return `{"data":[${page.map(encodeAnomaly).join(',')}],"next_cursor":${next}}`
   })
 }
+
+const only = ({ device }: Access): string[] | undefined =>
+  device === undefined ? undefined : [device]

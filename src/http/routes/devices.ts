@@ -108,8 +108,10 @@ function listRoute(app: HttpApp, { registry, limits }: HttpServices): void {
       [400],
     ),
   }
-  app.get('/api/v1/devices', { schema }, (request, reply) => {
-    const { limit, cursor, ...filter } = request.query
+  const config = { scope: 'read', deviceKeys: 'handler' } as const
+  app.get('/api/v1/devices', { schema, config }, (request, reply) => {
+    const { limit, cursor, ...given } = request.query
+    const filter = { ...given, id: request.access.device }
     const page = registry.list(request.tenant, filter, { limit, after: cursor })
     void reply.send({ data: page.devices.map(shown), next_cursor: page.next ?? null })
   })
@@ -122,7 +124,7 @@ function createRoute(app: HttpApp, { registry }: HttpServices): void {
     body: inputSchema,
     response: responses({ 201: deviceSchema }, [400, 409, 413, 415, 503]),
   }
-  app.post('/api/v1/devices', { schema }, async (request, reply) => {
+  app.post('/api/v1/devices', { schema, config: { scope: 'admin' } }, async (request, reply) => {
     const { expected_interval_ms, ...rest } = request.body
     const input: DeviceInput = { ...rest, ...intervalOf(expected_interval_ms) }
     const device = await registry.create(request.tenant, input)
@@ -141,7 +143,8 @@ function oneDeviceRoutes(app: HttpApp, { registry }: HttpServices): void {
     params,
     response: responses({ 200: oneDeviceSchema }, [400, 404]),
   }
-  app.get(url, { schema: get }, (request, reply) => {
+  const read = { scope: 'read', deviceKeys: 'id' } as const
+  app.get(url, { schema: get, config: read }, (request, reply) => {
     const device = registry.get(request.tenant, request.params.id)
     if (device === undefined) throw missing(request.params.id)
     const metrics = registry.metricsOf(request.tenant, device.id) ?? {}
@@ -156,7 +159,8 @@ function oneDeviceRoutes(app: HttpApp, { registry }: HttpServices): void {
     body: patchSchema,
     response: responses({ 200: deviceSchema }, [400, 404, 413, 415, 503]),
   }
-  app.patch(url, { schema: patch }, async request => {
+  const admin = { scope: 'admin' } as const
+  app.patch(url, { schema: patch, config: admin }, async request => {
     const { expected_interval_ms, ...rest } = request.body
     const input: DevicePatch = { ...rest, ...intervalOf(expected_interval_ms) }
     return shown(await registry.update(request.tenant, request.params.id, input))
@@ -173,7 +177,7 @@ function oneDeviceRoutes(app: HttpApp, { registry }: HttpServices): void {
     params,
     response: responses({ 204: { description: 'It is gone', content: {} } }, [400, 404, 503]),
   }
-  app.delete(url, { schema: remove }, async (request, reply) => {
+  app.delete(url, { schema: remove, config: admin }, async (request, reply) => {
     if (!(await registry.remove(request.tenant, request.params.id))) {
       throw missing(request.params.id)
     }

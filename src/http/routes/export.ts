@@ -5,6 +5,7 @@ import Type from 'typebox'
 import { MAX_TIME_US } from '../../model/time.ts'
 import type { Format } from '../../transfer/format.ts'
 import type { HttpApp } from '../app.ts'
+import { mustReachAll } from '../auth.ts'
 import { responses } from '../openapi.ts'
 import { badParameter, notFound } from '../problem.ts'
 import { timeParameter } from '../query-params.ts'
@@ -69,7 +70,8 @@ export function exportRoutes(app: HttpApp, services: HttpServices): void {
     done()
   })
   // A HEAD would read everything to answer nothing.
-  app.get('/api/v1/export', { schema, exposeHeadRoute: false }, async (request, reply) => {
+  const config = { scope: 'read', deviceKeys: 'handler' } as const
+  app.get('/api/v1/export', { schema, config, exposeHeadRoute: false }, async (request, reply) => {
     const { format, time, metric = [], start, end, compression } = request.query
     if (format === 'parquet' && (time !== 'iso' || compression === 'gzip')) {
       const name = time === 'iso' ? 'compression' : 'time'
@@ -167,19 +169,22 @@ function isGone(error: Error & { code?: string }): boolean {
 /** The tenant's devices that fit, by name. */
 function chosenDevices(
   { table, registry }: HttpServices,
-  { tenant, query }: { readonly tenant: string; readonly query: unknown },
+  { access, query }: Pick<FastifyRequest, 'access' | 'query'>,
 ): string[] {
   const { device_id, site, product } = query as {
     device_id?: string[]
     site?: string
     product?: string
   }
+  const { tenant, device: only } = access
+  mustReachAll(access, device_id ?? [])
   for (const id of device_id ?? []) {
     if (table.findDevice(tenant, id) === undefined && registry.get(tenant, id) === undefined) {
       throw notFound(`there is no device ${JSON.stringify(id.slice(0, 100))}`)
     }
   }
-  const names = device_id ?? [...table.devicesOf(tenant).keys()].sort()
+  const own = only === undefined ? undefined : [only]
+  const names = device_id ?? own ?? [...table.devicesOf(tenant).keys()].sort()
   if (site === undefined && product === undefined) return [...new Set(names)]
   return [...new Set(names)].filter(name => {
     const device = registry.get(tenant, name)

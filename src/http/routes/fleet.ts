@@ -22,6 +22,7 @@ import {
 import type { HttpServices } from '../services.ts'
 
 const tags = ['fleet benchmark']
+const OF_DEVICE = { scope: 'read', deviceKeys: 'device_id' } as const
 
 const recordSchema = Type.Object(
   {
@@ -39,7 +40,7 @@ const recordSchema = Type.Object(
 export function fleetRoutes(app: HttpApp, services: HttpServices): void {
   app.get(
     '/api/health',
-    { schema: healthSchema, config: { anyQuery: true } },
+    { schema: healthSchema, config: { anyQuery: true, scope: 'none' } },
     (_request, reply) => {
       reply.header('content-type', JSON_TYPE)
       void reply.send('{"status":"ok"}')
@@ -69,12 +70,16 @@ function recordRoute(app: HttpApp, services: HttpServices): void {
     body: metricsSchema,
     response: responses({ 201: recordSchema }, [400, 413, 415, 503, 507]),
   }
-  const config = { rawBody: ['application/json'] }
+  const config = {
+    rawBody: ['application/json'],
+    scope: 'ingest',
+    deviceKeys: 'device_id',
+  } as const
   app.post(RECORD_ROUTE, { schema, config }, (request, reply) => {
     const id = request.params.device_id
     const body = request.body as unknown as Buffer | undefined
     request.body = undefined as never
-    storeRecord(services, request.tenant, { id, body }).then(
+    storeRecord(services, request.access, { id, body }).then(
       json => reply.code(201).header('content-type', JSON_TYPE).send(json),
       (error: unknown) => reply.send(error),
     )
@@ -85,8 +90,10 @@ function latestRoutes(app: HttpApp, services: HttpServices): void {
   const { table, newestDevice } = services
   const response = responses({ 200: recordSchema }, [400, 404])
   const newest = { tags, summary: 'The newest record of all devices', response }
-  app.get('/api/telemetry/latest', { schema: newest }, (request, reply) => {
-    const device = newestDevice(request.tenant)
+  const config = { scope: 'read', deviceKeys: 'handler' } as const
+  app.get('/api/telemetry/latest', { schema: newest, config }, (request, reply) => {
+    const { tenant, device: only } = request.access
+    const device = only === undefined ? newestDevice(tenant) : table.findDevice(tenant, only)
     if (device === undefined) throw notFound('there is no telemetry yet')
     reply.header('content-type', JSON_TYPE)
     void reply.send(latestRecord(services, device))
@@ -97,7 +104,7 @@ function latestRoutes(app: HttpApp, services: HttpServices): void {
     params: deviceParamSchema,
     response,
   }
-  app.get(LATEST_ROUTE, { schema: ofDevice }, (request, reply) => {
+  app.get(LATEST_ROUTE, { schema: ofDevice, config: OF_DEVICE }, (request, reply) => {
     const device = table.findDevice(request.tenant, request.params.device_id)
     if (device === undefined) throw noTelemetry(request.params.device_id)
     reply.header('content-type', JSON_TYPE)
@@ -121,7 +128,7 @@ function historyRoute(app: HttpApp, services: HttpServices): void {
     }),
     response: responses({ 200: Type.Array(recordSchema) }, [400, 404, 503]),
   }
-  app.get('/api/telemetry/:device_id', { schema }, async (request, reply) => {
+  app.get('/api/telemetry/:device_id', { schema, config: OF_DEVICE }, async (request, reply) => {
     const id = request.params.device_id
     const { start_time, end_time, latest_seconds, limit } = request.query
     if (table.findDevice(request.tenant, id) === undefined) throw noTelemetry(id)
@@ -147,8 +154,8 @@ function countRoute(app: HttpApp, { storeStats }: HttpServices): void {
     summary: 'How many points are stored',
     response: responses({ 200: Type.Object({ count: Type.Integer() }) }, [400, 503]),
   }
-  app.get('/api/telemetry/count', { schema }, async () => {
-    const { stored, unsettled } = await storeStats()
+  app.get('/api/telemetry/count', { schema, config: { scope: 'read' } }, async request => {
+    const { stored, unsettled } = await storeStats(request.tenant)
     return { count: stored + unsettled }
   })
 }
@@ -170,8 +177,10 @@ function devicesRoute(app: HttpApp, { registry, limits }: HttpServices): void {
     }),
     response: responses({ 200: Type.Array(device) }, [400]),
   }
-  app.get('/api/devices', { schema }, (request, reply) => {
-    const { devices } = registry.list(request.tenant, {}, request.query)
+  const config = { scope: 'read', deviceKeys: 'handler' } as const
+  app.get('/api/devices', { schema, config }, (request, reply) => {
+    const { tenant, device: id } = request.access
+    const { devices } = registry.list(tenant, { id }, request.query)
     const out = devices.map(({ id, uuid, name }) => ({
       device_id: id,
       device_uuid: uuid,

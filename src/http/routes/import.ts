@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { pipeline, type Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyContextConfig, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import { WeirError } from '../../ports/errors.ts'
 import type { Format } from '../../transfer/format.ts'
@@ -78,7 +78,11 @@ const schema = {
   response: responses({ 200: outcomeSchema }, [400, 413, 415, 503, 507]),
 }
 
-const config = { rawBody: Object.keys(FORMATS), streamBody: true }
+const config: FastifyContextConfig = {
+  ...{ rawBody: Object.keys(FORMATS), streamBody: true },
+  deviceKeys: 'handler',
+  scope: 'ingest',
+}
 
 /** `POST /api/v1/import`: a file, through the same gate as every other door. */
 export function importRoutes(app: HttpApp, services: HttpServices): void {
@@ -93,7 +97,7 @@ export function importRoutes(app: HttpApp, services: HttpServices): void {
       const mapping = { ...columns, timeUnit }
       const source = unpacked(body, request)
       const outcome = await transfer.importer.run({
-        ...{ tenant: request.tenant, format, mapping, source },
+        ...{ sender: request.access, format, mapping, source },
       })
       reply.header('content-type', JSON_TYPE)
       return reply.send(answer(outcome, format))

@@ -76,7 +76,7 @@ test('bad lines are named one by one, in words that both kinds of clients show, 
         },
       ])
     }
-    const { received, rejected, imbalance } = await services.ledger()
+    const { received, rejected, imbalance } = await services.ledger(undefined)
     assert.deepEqual([received, rejected, imbalance], [10, 4, 0])
   }))
 

@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyContextConfig, FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import type { HttpApp } from '../app.ts'
 import { influxErrors, influxResponses, refusedLines } from '../influx-error.ts'
@@ -27,7 +27,7 @@ const precision = Type.Optional(
   Type.String({ description: 'Unit of the times: ns (default), us, ms, s, m, h' }),
 )
 const stored = { description: 'Every line is stored', content: {} }
-const PROBLEMS = [400, 413, 415, 503, 507]
+const PROBLEMS = [400, 401, 403, 413, 415, 429, 503, 507]
 
 /** The doors of InfluxDB's clients, versions 1 and 2: line protocol. */
 export function influxRoutes(app: HttpApp, services: HttpServices): void {
@@ -68,7 +68,12 @@ export function influxRoutes(app: HttpApp, services: HttpServices): void {
       body: Type.String(),
       response: influxResponses({ 204: stored }, PROBLEMS),
     }
-    const config = { rawBody: ['text/plain'], anyQuery: true }
+    const config: FastifyContextConfig = {
+      ...{ rawBody: ['text/plain'], anyQuery: true, deviceKeys: 'handler' },
+      scope: 'ingest',
+      // InfluxDB 1 clients put their password into the URL, where they do not send it as Basic.
+      ...(url === '/write' ? { keyIn: { query: 'p' } } : {}),
+    }
     const known = Object.keys(querystring.properties)
     const options = { schema, config, onRequest: takeAnyType, errorHandler: influxErrors(services) }
     app.post(url, options, (request, reply) => {
@@ -98,10 +103,10 @@ function takeAnyType({ headers }: FastifyRequest, _reply: FastifyReply, done: ()
 /** The decode closure has this scope to itself: what waits for the log does not keep the body. */
 function ingestLines(
   { gate, dialects }: HttpServices,
-  { tenant }: FastifyRequest,
+  { access }: FastifyRequest,
   { body, unit }: { body: Buffer; unit: Precision },
 ): Promise<Outcome> {
-  return gate.ingest(tenant, 'http', sink => dialects.decodeLines(body, unit, sink))
+  return gate.ingest(access, 'http', sink => dialects.decodeLines(body, unit, sink))
 }
 
 function answer(reply: FastifyReply, { accepted, rejected }: Outcome): void {
@@ -132,7 +137,7 @@ function pingRoute(app: HttpApp): void {
     summary: 'Whether somebody is there, as InfluxDB clients ask',
     response: influxResponses({ 204: { description: 'Yes', content: {} } }, []),
   }
-  app.get('/ping', { schema, config: { anyQuery: true } }, (_request, reply) => {
+  app.get('/ping', { schema, config: { anyQuery: true, scope: 'none' } }, (_request, reply) => {
     void reply
       .code(204)
       .headers({ 'x-influxdb-version': COMPATIBLE_VERSION, 'x-influxdb-build': 'Weir' })

@@ -1,6 +1,7 @@
 import Type from 'typebox'
 import { isoFromTime } from '../../model/time.ts'
 import { JSON_TYPE, type HttpApp } from '../app.ts'
+import { mustReachAll } from '../auth.ts'
 import { encodeValue } from '../fleet-record.ts'
 import { responses } from '../openapi.ts'
 import { isoTimeSchema, nullable, unitSchema } from '../schemas.ts'
@@ -49,9 +50,12 @@ export function latestRoutes(app: HttpApp, services: HttpServices): void {
     }),
     response: responses({ 200: answerSchema }, [400]),
   }
-  app.get('/api/v1/telemetry/latest', { schema }, (request, reply) => {
-    const { tenant } = request
-    const { device_id, metric, limit, cursor, ...filter } = request.query
+  const config = { scope: 'read', deviceKeys: 'handler' } as const
+  app.get('/api/v1/telemetry/latest', { schema, config }, (request, reply) => {
+    const { tenant, device: only } = request.access
+    const { device_id, metric, limit, cursor, ...given } = request.query
+    const filter = { ...given, id: only }
+    mustReachAll(request.access, device_id ?? [])
     const page: DevicePage =
       device_id === undefined
         ? services.registry.list(tenant, filter, { limit, after: cursor })

@@ -1,11 +1,14 @@
 import { PassThrough } from 'node:stream'
 import Type from 'typebox'
 import type { HttpApp } from '../app.ts'
+import { mustReachAll } from '../auth.ts'
 import { responses } from '../openapi.ts'
 import { HttpProblem } from '../problem.ts'
 import type { HttpServices } from '../services.ts'
 
 const HEARTBEAT_MS = 15_000
+/** A stream ends this soon after its key. */
+const ACCESS_CHECK_MS = 1000
 /** What may wait for a reader before it is dropped; it resumes where it was. */
 const MAX_WAITING_BYTES = 1 << 20
 
@@ -42,10 +45,13 @@ export function liveRoutes(app: HttpApp, services: HttpServices): void {
     done()
   })
   // A HEAD would subscribe, and nobody would be there to end it.
-  app.get('/api/v1/live', { schema, exposeHeadRoute: false }, (request, reply) => {
-    const { tenant, query } = request
+  const config = { scope: 'read', deviceKeys: 'handler' } as const
+  app.get('/api/v1/live', { schema, config, exposeHeadRoute: false }, (request, reply) => {
+    const { access, tenant, query } = request
     const { device_id, metric, site, product } = query
-    const devices = device_id === undefined ? undefined : new Set(device_id)
+    mustReachAll(access, device_id ?? [])
+    const asked = access.device === undefined ? device_id : [access.device]
+    const devices = asked === undefined ? undefined : new Set(asked)
     const metrics = metric === undefined ? undefined : new Set(metric)
     const wants = (device: string, name?: string): boolean => {
       if (devices?.has(device) === false) return false
@@ -78,10 +84,14 @@ export function liveRoutes(app: HttpApp, services: HttpServices): void {
       })
     }
     const stopBeat = clock.every(HEARTBEAT_MS, () => void subscriber.send(': still here\n\n'))
+    const stopWatch = clock.every(ACCESS_CHECK_MS, () => {
+      if (access.endsAtMs <= clock.nowMs()) stream.end()
+    })
     open.add(stream)
     stream.once('close', () => {
       open.delete(stream)
       stopBeat()
+      stopWatch()
       end()
     })
     reply.header('content-type', 'text/event-stream; charset=utf-8')

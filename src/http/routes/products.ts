@@ -8,6 +8,8 @@ import { nullable } from '../schemas.ts'
 import type { HttpServices } from '../services.ts'
 
 const tags = ['products']
+const READ = { scope: 'read' } as const
+const ADMIN = { scope: 'admin' } as const
 
 const actionSchema = Type.Enum(['flag', 'refuse'], {
   description: 'flag: such values are stored and counted; refuse: they are refused items',
@@ -101,7 +103,7 @@ function listRoute(app: HttpApp, { products }: HttpServices): void {
     description: 'In order of their ids.',
     response: responses({ 200: Type.Array(productSchema) }, [400]),
   }
-  app.get('/products', { schema }, (request, reply) => {
+  app.get('/products', { schema, config: READ }, (request, reply) => {
     void reply.send(products.list(request.tenant).map(shown))
   })
 }
@@ -117,7 +119,7 @@ function createRoute(app: HttpApp, { products }: HttpServices): void {
     body: inputSchema,
     response: responses({ 201: productSchema }, [400, 409, 413, 415, 503]),
   }
-  app.post('/products', { schema }, async (request, reply) => {
+  app.post('/products', { schema, config: ADMIN }, async (request, reply) => {
     const product = await products.create(request.tenant, inputOf(request.body))
     reply.code(201).header('location', `/products/${encodeURIComponent(product.id)}`)
     return shown(product)
@@ -131,7 +133,7 @@ function readRoute(app: HttpApp, { products }: HttpServices): void {
     params,
     response: responses({ 200: productSchema }, [400, 404]),
   }
-  app.get(url, { schema }, (request, reply) => {
+  app.get(url, { schema, config: READ }, (request, reply) => {
     const product = products.get(request.tenant, request.params.id)
     if (product === undefined) throw missing(request.params.id)
     void reply.send(shown(product))
@@ -147,7 +149,7 @@ function changeRoutes(app: HttpApp, { products }: HttpServices): void {
       'A JSON merge patch (RFC 7396): null clears a field, metrics and attributes merge.',
     ...{ params, body: patchSchema, response },
   }
-  app.patch(url, { schema: patch }, async request => {
+  app.patch(url, { schema: patch, config: ADMIN }, async request => {
     const { productId, ...rest } = request.body
     mustBeSame(productId, request.params.id)
     return shown(await products.update(request.tenant, request.params.id, rest as ProductPatch))
@@ -158,7 +160,7 @@ function changeRoutes(app: HttpApp, { products }: HttpServices): void {
     description: 'All of it: what the body leaves out is declared no more.',
     ...{ params, body: replacementSchema, response },
   }
-  app.put(url, { schema: put }, async request => {
+  app.put(url, { schema: put, config: ADMIN }, async request => {
     const { productId, ...rest } = request.body
     const { id } = request.params
     mustBeSame(productId, id)
@@ -174,7 +176,7 @@ function removeRoute(app: HttpApp, { products }: HttpServices): void {
     params,
     response: responses({ 204: { description: 'It is gone', content: {} } }, [400, 404, 503]),
   }
-  app.delete(url, { schema }, async (request, reply) => {
+  app.delete(url, { schema, config: ADMIN }, async (request, reply) => {
     if (!(await products.remove(request.tenant, request.params.id))) {
       throw missing(request.params.id)
     }

@@ -2,6 +2,7 @@ import Type, { type Static } from 'typebox'
 import { MAX_TIME_US } from '../../model/time.ts'
 import type { Aggregate, TimeRange } from '../../ports/store.ts'
 import { JSON_TYPE, type HttpApp } from '../app.ts'
+import { mustReachAll } from '../auth.ts'
 import { responses } from '../openapi.ts'
 import { badParameter } from '../problem.ts'
 import { timeParameter } from '../query-params.ts'
@@ -83,7 +84,8 @@ function deviceRoute(app: HttpApp, services: HttpServices): void {
     }),
     response: responses({ 200: Type.Union([rowsSchema, seriesSchema]) }, [400, 503]),
   }
-  app.get('/api/v1/telemetry/:device_id', { schema }, async (request, reply) => {
+  const config = { scope: 'read', deviceKeys: 'device_id' } as const
+  app.get('/api/v1/telemetry/:device_id', { schema, config }, async (request, reply) => {
     const { tenant, query } = request
     const device = request.params.device_id
     const range = rangeOf(query.start, query.end)
@@ -140,9 +142,11 @@ function manyRoute(app: HttpApp, services: HttpServices): void {
     body: manySchema(limits),
     response: responses({ 200: seriesSchema }, [400, 413, 415, 503]),
   }
-  app.post('/api/v1/query', { schema }, async (request, reply) => {
+  const config = { scope: 'read', deviceKeys: 'handler' } as const
+  app.post('/api/v1/query', { schema, config }, async (request, reply) => {
     const body = request.body as Static<ReturnType<typeof manySchema>>
     const { devices, metrics = [], interval, aggregates, max_points, limit, order } = body
+    mustReachAll(request.access, devices)
     const range = rangeOf(body.start, body.end)
     const select = { tenant: request.tenant, devices, metrics }
     reply.header('content-type', JSON_TYPE)

@@ -1,10 +1,12 @@
+import type { FastifyContextConfig } from 'fastify'
 import Type from 'typebox'
 import { isoFromTime, MAX_TIME_US } from '../../model/time.ts'
 import { encodeNumber } from '../anomaly-page.ts'
 import { JSON_TYPE, type HttpApp } from '../app.ts'
+import { deviceAsked } from '../auth.ts'
 import { ingestJson } from '../ingest-json.ts'
 import { responses } from '../openapi.ts'
-import { HttpProblem } from '../problem.ts'
+import { refusedPoints } from '../problem.ts'
 import { isoTimeSchema, nullable, rejectedSchema, timeSchema } from '../schemas.ts'
 import type { HttpServices } from '../services.ts'
 
@@ -45,12 +47,15 @@ function postRoute(app: HttpApp, services: HttpServices): void {
     body: bodySchema,
     response: responses({ 201: recordSchema }, [400, 413, 415, 503, 507]),
   }
-  const config = { rawBody: ['application/json'] }
+  const config: FastifyContextConfig = {
+    ...{ rawBody: ['application/json'], deviceKeys: 'handler' },
+    scope: 'ingest',
+  }
   app.post('/api/data', { schema, config }, async (request, reply) => {
     const { tenant } = request
     const points: Point[] = []
     let record: ReturnType<typeof dialects.decodeSensorRecord>
-    const { rejected } = await ingestJson(gate, tenant, {
+    const { rejected } = await ingestJson(gate, request.access, {
       body: request.body as unknown as Buffer | undefined,
       decode(body, sink) {
         record = dialects.decodeSensorRecord(body, sink)
@@ -60,7 +65,7 @@ function postRoute(app: HttpApp, services: HttpServices): void {
     if (record === undefined) {
       const [first] = rejected.filter(({ points: some }) => some > 0)
       const detail = `${first.field} ${first.detail}`.trimStart()
-      throw new HttpProblem(400, detail, { errors: rejected })
+      throw refusedPoints(detail, rejected)
     }
     const { deviceId: device, unit } = record
     const [point] = points
@@ -83,9 +88,11 @@ function listRoute(app: HttpApp, services: HttpServices): void {
     }),
     response: responses({ 200: Type.Array(recordSchema) }, [400, 503]),
   }
-  app.get('/api/data', { schema }, async (request, reply) => {
-    const { tenant } = request
-    const { device_id: device, sensor_type: metric, limit } = request.query
+  const config = { scope: 'read', deviceKeys: 'handler' } as const
+  app.get('/api/data', { schema, config }, async (request, reply) => {
+    const { access, tenant } = request
+    const { sensor_type: metric, limit } = request.query
+    const device = deviceAsked(access, request.query.device_id)
     const range = { start: 0, end: MAX_TIME_US }
     const points = await services.readings.points({
       ...{ tenant, device, metric, range, limit, offset: 0 },

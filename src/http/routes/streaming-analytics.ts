@@ -2,6 +2,7 @@ import Type from 'typebox'
 import { isoFromTime, MAX_TIME_US } from '../../model/time.ts'
 import { encodeNumber } from '../anomaly-page.ts'
 import { JSON_TYPE, type HttpApp } from '../app.ts'
+import { deviceAsked } from '../auth.ts'
 import { isoTimeSchema, nullable } from '../schemas.ts'
 import type { HttpServices } from '../services.ts'
 import {
@@ -15,6 +16,7 @@ import {
 
 const source = Type.Enum(['cache', 'database'])
 const number = nullable(Type.Number())
+const config = { scope: 'read', deviceKeys: 'handler' } as const
 const MOST = { limit: 1000, offset: 10_000 }
 
 const statsSchema = Type.Object(
@@ -47,9 +49,10 @@ export function streamingAnalyticsRoutes(app: HttpApp, services: HttpServices): 
       [400, 503],
     ),
   }
-  app.get('/analytics', { schema: messages, errorHandler }, async (request, reply) => {
-    const { tenant, query } = request
-    const { device_id: device, metric, limit, offset } = query
+  app.get('/analytics', { schema: messages, config, errorHandler }, async (request, reply) => {
+    const { access, tenant, query } = request
+    const { metric, limit, offset } = query
+    const device = deviceAsked(access, query.device_id)
     const question = ['analytics', tenant, device ?? null, metric ?? null, limit, offset]
     const answer = await readThrough.get(question, async () => {
       const range = { start: 0, end: MAX_TIME_US }
@@ -80,11 +83,13 @@ function statsRoute(app: HttpApp, services: HttpServices): void {
       [400, 503],
     ),
   }
-  app.get('/device-stats', { schema, errorHandler }, async (request, reply) => {
+  app.get('/device-stats', { schema, config, errorHandler }, async (request, reply) => {
     const { tenant, query } = request
     const { limit, offset } = query
-    const answer = await readThrough.get(['device-stats', tenant, limit, offset], async () => {
-      const { devices } = registry.list(tenant, {}, { limit: limit + offset })
+    const { device: id } = request.access
+    const question = ['device-stats', tenant, id ?? null, limit, offset]
+    const answer = await readThrough.get(question, async () => {
+      const { devices } = registry.list(tenant, { id }, { limit: limit + offset })
       const ids = devices.slice(offset).map(({ id }) => id)
       const stats = await readings.stats(tenant, ids)
       return stats

@@ -31,6 +31,8 @@ const deviceSchema = Type.Object(
 )
 
 const params = Type.Object({ id: Type.String({ description: 'The device, percent-encoded' }) })
+const LIST = { scope: 'read', deviceKeys: 'handler' } as const
+const config = { scope: 'read', deviceKeys: 'id' } as const
 const MOST = { limit: 1000, offset: 10_000 }
 const start = Type.Optional(Type.String({ description: 'From this time on' }))
 const end = Type.Optional(Type.String({ description: 'Before this time' }))
@@ -49,9 +51,10 @@ export function streamingDeviceRoutes(app: HttpApp, services: HttpServices): voi
       [400],
     ),
   }
-  app.get('/devices', { schema: list, errorHandler }, (request, reply) => {
+  app.get('/devices', { schema: list, config: LIST, errorHandler }, (request, reply) => {
     const { limit, offset } = request.query
-    const { devices } = registry.list(request.tenant, {}, { limit: limit + offset })
+    const { tenant, device: id } = request.access
+    const { devices } = registry.list(tenant, { id }, { limit: limit + offset })
     const page = devices.slice(offset).map(device => shown(services, device))
     void reply.send({ devices: page, count: page.length })
   })
@@ -62,7 +65,7 @@ export function streamingDeviceRoutes(app: HttpApp, services: HttpServices): voi
     params,
     response: streamingResponses({ 200: deviceSchema }, [400, 404]),
   }
-  app.get('/devices/:id', { schema: one, errorHandler }, (request, reply) => {
+  app.get('/devices/:id', { schema: one, config, errorHandler }, (request, reply) => {
     void reply.send(shown(services, known(services, request.tenant, request.params.id)))
   })
   pastRoutes(app, services)
@@ -78,17 +81,21 @@ function pastRoutes(app: HttpApp, services: HttpServices): void {
     querystring,
     response: streamingResponses({ 200: readingsSchema }, [400, 404, 503]),
   }
-  app.get('/devices/:id/readings', { schema: past, errorHandler }, async (request, reply) => {
-    const { tenant, query } = request
-    const { id: device } = known(services, tenant, request.params.id)
-    const { metric: name, limit, offset } = query
-    const found = await services.readings.newest({
-      ...{ tenant, device, metric: name, limit, offset },
-      range: rangeOf(query),
-    })
-    reply.header('content-type', JSON_TYPE)
-    return `{"readings":[${encodeReadings(services, tenant, found)}],"count":${found.length}}`
-  })
+  app.get(
+    '/devices/:id/readings',
+    { schema: past, config, errorHandler },
+    async (request, reply) => {
+      const { tenant, query } = request
+      const { id: device } = known(services, tenant, request.params.id)
+      const { metric: name, limit, offset } = query
+      const found = await services.readings.newest({
+        ...{ tenant, device, metric: name, limit, offset },
+        range: rangeOf(query),
+      })
+      reply.header('content-type', JSON_TYPE)
+      return `{"readings":[${encodeReadings(services, tenant, found)}],"count":${found.length}}`
+    },
+  )
 
   const unusual = {
     tags,
@@ -97,18 +104,22 @@ function pastRoutes(app: HttpApp, services: HttpServices): void {
     querystring,
     response: streamingResponses({ 200: anomaliesSchema }, [400, 404, 503]),
   }
-  app.get('/devices/:id/anomalies', { schema: unusual, errorHandler }, async (request, reply) => {
-    const { tenant, query } = request
-    const { id: device } = known(services, tenant, request.params.id)
-    const { metric: name, limit, offset } = query
-    const found = await services.anomalies.find({
-      ...{ tenant, devices: [device], range: rangeOf(query), limit: limit + offset },
-      metrics: name === undefined ? undefined : [name],
-    })
-    const page = found.slice(offset)
-    reply.header('content-type', JSON_TYPE)
-    return `{"anomalies":[${encodeStreamingAnomalies(services, page)}],"count":${page.length}}`
-  })
+  app.get(
+    '/devices/:id/anomalies',
+    { schema: unusual, config, errorHandler },
+    async (request, reply) => {
+      const { tenant, query } = request
+      const { id: device } = known(services, tenant, request.params.id)
+      const { metric: name, limit, offset } = query
+      const found = await services.anomalies.find({
+        ...{ tenant, devices: [device], range: rangeOf(query), limit: limit + offset },
+        metrics: name === undefined ? undefined : [name],
+      })
+      const page = found.slice(offset)
+      reply.header('content-type', JSON_TYPE)
+      return `{"anomalies":[${encodeStreamingAnomalies(services, page)}],"count":${page.length}}`
+    },
+  )
 }
 
 /** @throws HttpProblem 404 */

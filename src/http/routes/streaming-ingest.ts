@@ -1,7 +1,8 @@
+import type { FastifyContextConfig } from 'fastify'
 import Type from 'typebox'
 import type { HttpApp } from '../app.ts'
 import { ingestJson } from '../ingest-json.ts'
-import { HttpProblem } from '../problem.ts'
+import { refusedPoints } from '../problem.ts'
 import { timeSchema } from '../schemas.ts'
 import type { HttpServices } from '../services.ts'
 import { readingId, STREAMING_TAGS, streamingErrors, streamingResponses } from '../streaming.ts'
@@ -35,13 +36,16 @@ export function streamingIngestRoutes(app: HttpApp, services: HttpServices): voi
     body: bodySchema,
     response: streamingResponses({ 200: answerSchema }, [400, 413, 415, 503, 507]),
   }
-  const config = { rawBody: ['application/json'] }
+  const config: FastifyContextConfig = {
+    ...{ rawBody: ['application/json'], deviceKeys: 'handler' },
+    scope: 'ingest',
+  }
   const errorHandler = streamingErrors(services)
   app.post('/ingest', { schema, config, errorHandler }, async request => {
     const { tenant } = request
     const key = { metric: '', timeUs: 0 }
     let message: ReturnType<typeof dialects.decodeStreamingMessage>
-    const { rejected } = await ingestJson(gate, tenant, {
+    const { rejected } = await ingestJson(gate, request.access, {
       body: request.body as unknown as Buffer | undefined,
       decode(body, sink) {
         message = dialects.decodeStreamingMessage(body, sink)
@@ -50,7 +54,7 @@ export function streamingIngestRoutes(app: HttpApp, services: HttpServices): voi
     })
     if (message === undefined) {
       const [{ field, detail }] = rejected
-      throw new HttpProblem(400, `${field} ${detail}`.trimStart())
+      throw refusedPoints(`${field} ${detail}`.trimStart(), rejected)
     }
     const { deviceId: device, location } = message
     if (location !== undefined) locations.tell(tenant, device, location)

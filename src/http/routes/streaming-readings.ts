@@ -1,6 +1,7 @@
 import Type from 'typebox'
 import { MAX_TIME_US } from '../../model/time.ts'
 import { JSON_TYPE, type HttpApp } from '../app.ts'
+import { deviceAsked } from '../auth.ts'
 import type { HttpServices } from '../services.ts'
 import {
   anomalySchema,
@@ -34,22 +35,25 @@ export const anomaliesSchema = Type.Object(
 export function streamingReadingRoutes(app: HttpApp, services: HttpServices): void {
   const { readings, anomalies } = services
   const errorHandler = streamingErrors(services)
+  const config = { scope: 'read', deviceKeys: 'handler' } as const
   const querystring = Type.Object({ device_id, metric, ...pageQuery(MOST) })
   const response = streamingResponses({ 200: readingsSchema }, [400, 503])
 
   const all = { tags, summary: 'Readings, newest first', querystring, response }
-  app.get('/readings', { schema: all, errorHandler }, async (request, reply) => {
-    const { tenant } = request
-    const { device_id: device, ...rest } = request.query
+  app.get('/readings', { schema: all, config, errorHandler }, async (request, reply) => {
+    const { access, tenant } = request
+    const { device_id, ...rest } = request.query
+    const device = deviceAsked(access, device_id)
     const found = await readings.newest({ tenant, device, ...rest, range: ALL_TIME })
     reply.header('content-type', JSON_TYPE)
     return `{"readings":[${encodeReadings(services, tenant, found)}],"count":${found.length}}`
   })
 
   const newest = { tags, summary: 'The newest reading of each metric', querystring, response }
-  app.get('/readings/latest', { schema: newest, errorHandler }, async (request, reply) => {
-    const { tenant } = request
-    const { device_id: device, ...rest } = request.query
+  app.get('/readings/latest', { schema: newest, config, errorHandler }, async (request, reply) => {
+    const { access, tenant } = request
+    const { device_id, ...rest } = request.query
+    const device = deviceAsked(access, device_id)
     const found = await readings.latest({ tenant, device, ...rest })
     reply.header('content-type', JSON_TYPE)
     return `{"readings":[${encodeReadings(services, tenant, found)}],"count":${found.length}}`
@@ -61,8 +65,9 @@ export function streamingReadingRoutes(app: HttpApp, services: HttpServices): vo
     querystring,
     response: streamingResponses({ 200: anomaliesSchema }, [400, 503]),
   }
-  app.get('/anomalies', { schema: unusual, errorHandler }, async (request, reply) => {
-    const { device_id: device, metric: name, limit, offset } = request.query
+  app.get('/anomalies', { schema: unusual, config, errorHandler }, async (request, reply) => {
+    const { device_id, metric: name, limit, offset } = request.query
+    const device = deviceAsked(request.access, device_id)
     const found = await anomalies.find({
       tenant: request.tenant,
       devices: device === undefined ? undefined : [device],

@@ -21,7 +21,7 @@ export function streamingSystemRoutes(app: HttpApp, services: HttpServices): voi
     summary: 'Whether points are accepted',
     response: streamingResponses({ 200: state, 503: state }),
   }
-  const config = { anyQuery: true }
+  const config = { anyQuery: true, scope: 'none' } as const
   app.get('/system/health', { schema: health, config, errorHandler }, (_request, reply) => {
     const { ready, reasons } = readiness()
     const status = ready ? 'healthy' : 'degraded'
@@ -51,31 +51,35 @@ function statsRoute(app: HttpApp, services: HttpServices): void {
       [400, 503],
     ),
   }
-  app.get('/system/stats', { schema, errorHandler }, async ({ tenant }) => {
-    const { text, source } = await readThrough.get(['system-stats', tenant], async () => {
-      let devices = 0
-      let online = 0
-      let total = 0
-      for (let after: string | undefined; ;) {
-        const page = registry.list(tenant, {}, { limit: 1000, after })
-        devices += page.devices.length
-        online += page.devices.filter(({ status }) => status === 'online').length
-        const ids = page.devices.map(({ id }) => id)
-        if (ids.length > 0) total += await readings.count(tenant, ids)
-        after = page.next
-        if (after === undefined) break
-      }
-      let found = 0
-      for (const some of (await anomalies.countByDevice(tenant)).values()) found += some
-      const newest = newestDevice(tenant)
-      const points = newest === undefined ? [] : latest.device(newest)
-      const newestUs = points.reduce((time, { timeUs }) => Math.max(time, timeUs), -1)
-      return JSON.stringify({
-        ...{ total_readings: total, unique_devices: devices, total_anomalies: found },
-        devices_online: online,
-        latest_reading: newestUs < 0 ? null : isoFromTime(newestUs),
+  app.get(
+    '/system/stats',
+    { schema, config: { scope: 'read' }, errorHandler },
+    async ({ tenant }) => {
+      const { text, source } = await readThrough.get(['system-stats', tenant], async () => {
+        let devices = 0
+        let online = 0
+        let total = 0
+        for (let after: string | undefined; ;) {
+          const page = registry.list(tenant, {}, { limit: 1000, after })
+          devices += page.devices.length
+          online += page.devices.filter(({ status }) => status === 'online').length
+          const ids = page.devices.map(({ id }) => id)
+          if (ids.length > 0) total += await readings.count(tenant, ids)
+          after = page.next
+          if (after === undefined) break
+        }
+        let found = 0
+        for (const some of (await anomalies.countByDevice(tenant)).values()) found += some
+        const newest = newestDevice(tenant)
+        const points = newest === undefined ? [] : latest.device(newest)
+        const newestUs = points.reduce((time, { timeUs }) => Math.max(time, timeUs), -1)
+        return JSON.stringify({
+          ...{ total_readings: total, unique_devices: devices, total_anomalies: found },
+          devices_online: online,
+          latest_reading: newestUs < 0 ? null : isoFromTime(newestUs),
+        })
       })
-    })
-    return { ...(JSON.parse(text) as object), source }
-  })
+      return { ...(JSON.parse(text) as object), source }
+    },
+  )
 }

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { testHost, type TestHost } from '../../../test/fixtures/http-client.ts'
 import { NOW, type TestOptions } from '../../../test/fixtures/http-services.ts'
 import { WeirError } from '../../ports/errors.ts'
+import { openAccess } from '../../model/access.ts'
 import { createHttpHost } from '../host.ts'
 
 async function withHost(run: (host: TestHost) => Promise<void>, options?: TestOptions) {
@@ -224,7 +225,10 @@ test('a tenant sees nothing of another, in no answer and in nothing that is kept
     const paths = ['/analytics', '/readings', '/readings/latest', '/anomalies', '/api/data']
     paths.push('/analytics?device_id=d', '/readings?device_id=d', '/api/data?device_id=d')
     paths.push('/api/v1/analytics/anomalies', '/api/v1/analytics/anomalies?device_id=d')
-    const other = createHttpHost({ ...host.services, tenant: 'other' })
+    const other = createHttpHost({
+      ...host.services,
+      access: { ...host.services.access, open: openAccess('other') },
+    })
     for (const path of paths) {
       assert.match((await host.get(path)).text, /"device_id":"d"/, path)
       const answer = await other.inject({ method: 'GET', url: path })

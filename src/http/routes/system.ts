@@ -23,8 +23,11 @@ export function systemRoutes(
   documentRoutes(app, services, routes)
 }
 
-function probeRoutes(app: HttpApp, { version, readiness, metricsText }: HttpServices): void {
-  const config = { anyQuery: true }
+function probeRoutes(
+  app: HttpApp,
+  { version, readiness, metricsText, access }: HttpServices,
+): void {
+  const config = { anyQuery: true, scope: 'none' } as const
   const health = {
     tags,
     summary: 'Whether Weir is alive',
@@ -68,7 +71,8 @@ function probeRoutes(app: HttpApp, { version, readiness, metricsText }: HttpServ
       200: { content: { 'text/plain': { schema: Type.String() } } },
     }),
   }
-  app.get('/metrics', { schema: metrics, config }, async (_request, reply) => {
+  const forMetrics = { anyQuery: true, scope: access.openMetrics ? 'none' : 'operator' } as const
+  app.get('/metrics', { schema: metrics, config: forMetrics }, async (_request, reply) => {
     reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8')
     return metricsText()
   })
@@ -78,7 +82,9 @@ function ledgerRoute(app: HttpApp, { ledger }: HttpServices): void {
   const schema = {
     tags,
     summary: 'Where every point went',
-    description: 'received = stored + duplicate + rejected + dead_lettered + in_flight, in points.',
+    description:
+      'received = stored + duplicate + rejected + dead_lettered + in_flight, in points. Of the tenant ' +
+      'of the key; with admin of the tenant that runs the node, of all.',
     response: responses(
       {
         200: Type.Object(
@@ -107,12 +113,15 @@ function ledgerRoute(app: HttpApp, { ledger }: HttpServices): void {
       [400, 503],
     ),
   }
-  app.get('/api/v1/ledger', { schema }, () => ledger())
+  app.get('/api/v1/ledger', { schema, config: { scope: 'read' } }, ({ access, tenant }) => {
+    const seesAll = access.isOperator && access.scopes.includes('admin')
+    return ledger(seesAll ? undefined : tenant)
+  })
 }
 
 function documentRoutes(
   app: HttpApp,
-  { version }: HttpServices,
+  { version, access }: HttpServices,
   routes: readonly DocumentedRoute[],
 ): void {
   const groups = [
@@ -120,6 +129,7 @@ function documentRoutes(
     { name: 'queries', description: 'History: raw points, buckets, charts' },
     { name: 'analytics', description: 'What was unusual' },
     { name: 'devices', description: 'What is known of each device' },
+    { name: 'keys', description: 'Who may come in, where keys are asked for' },
     {
       name: 'products',
       description: 'What devices are instances of, and what their values must be',
@@ -132,19 +142,20 @@ function documentRoutes(
     { name: 'sensor records', description: 'One value of one sensor, with its unit' },
   ]
   let document: string | undefined
+  const isOpen = access.open !== undefined
   const openapi = {
     tags,
     summary: 'This document',
     response: responses({ 200: Type.Object({ openapi: Type.String() }) }),
   }
-  app.get('/openapi.json', { schema: openapi, config: { anyQuery: true } }, (_request, reply) => {
-    document ??= JSON.stringify(openApiDocument(routes, { version, tags: groups }))
+  const config = { anyQuery: true, scope: 'none' } as const
+  app.get('/openapi.json', { schema: openapi, config }, (_request, reply) => {
+    document ??= JSON.stringify(openApiDocument(routes, { version, tags: groups, isOpen }))
     reply.header('content-type', JSON_TYPE)
     void reply.send(document)
   })
 
   const page = (summary: string) => ({ tags, summary, response: responses({ 200: html(summary) }) })
-  const config = { anyQuery: true }
   app.get('/docs', { schema: page('The API as a page'), config }, (_request, reply) => {
     sendPage(reply, docsPage())
   })

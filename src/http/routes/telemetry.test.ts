@@ -105,7 +105,7 @@ test('a body with nothing good is a problem that names each item', () =>
       ],
     )
     assert.equal(log.appends, 0)
-    const { received, rejected, imbalance } = await services.ledger()
+    const { received, rejected, imbalance } = await services.ledger(undefined)
     assert.deepEqual([received, rejected, imbalance], [3, 3, 0])
   }))
 
@@ -269,7 +269,7 @@ test('what the log says reaches the client as a status that it can act on', () =
       }
     }
     assert.ok(observed.includes('POST /api/v1/telemetry 507'))
-    assert.equal((await services.ledger()).imbalance, 0)
+    assert.equal((await services.ledger(undefined)).imbalance, 0)
   }))
 
 test('past the bound of pending bytes the answer names it and says when to come back', () =>

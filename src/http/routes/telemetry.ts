@@ -8,6 +8,8 @@ import { columnBatchSchema, messageSchema, outcomeSchema, rowBatchSchema } from 
 import type { HttpServices } from '../services.ts'
 
 const LINES_TYPES = ['application/x-ndjson', 'application/jsonl']
+/** Points of other devices than that of the key are refused one by one. */
+const INGEST = { scope: 'ingest', deviceKeys: 'handler' } as const
 const INGEST_PROBLEMS = [400, 413, 415, 503, 507]
 
 export function telemetryRoutes(app: HttpApp, services: HttpServices): void {
@@ -27,14 +29,14 @@ function messageRoute(app: HttpApp, services: HttpServices): void {
     body: Type.Union([messageSchema, Type.Array(messageSchema)]),
     response: responses({ 200: outcomeSchema }, INGEST_PROBLEMS),
   }
-  const config = { rawBody: ['application/json', ...LINES_TYPES] }
+  const config = { ...INGEST, rawBody: ['application/json', ...LINES_TYPES] }
   app.post('/api/v1/telemetry', { schema, config }, (request, reply) => {
     const lines = kindOf(request.headers['content-type']) === 'lines'
     const decode = lines ? decodeTelemetryLines : decodeTelemetry
     const body = request.body as unknown as Buffer | undefined
     // Not kept while the log writes: a thousand waiting requests would hold a thousand bodies.
     request.body = undefined as never
-    answerOutcome(ingestJson(services.gate, request.tenant, { body, decode }), reply)
+    answerOutcome(ingestJson(services.gate, request.access, { body, decode }), reply)
   })
 }
 
@@ -46,13 +48,13 @@ function batchRoute(app: HttpApp, services: HttpServices): void {
     body: Type.Union([rowBatchSchema, columnBatchSchema]),
     response: responses({ 200: outcomeSchema }, INGEST_PROBLEMS),
   }
-  const config = { rawBody: ['application/json'] }
+  const config = { ...INGEST, rawBody: ['application/json'] }
   const decode: JsonDecoder = services.dialects.decodeTelemetryBatch
   app.post('/api/v1/telemetry/batch', { schema, config }, (request, reply) => {
     if (kindOf(request.headers['content-type']) === 'lines') throw unsupported('application/json')
     const body = request.body as unknown as Buffer | undefined
     request.body = undefined as never
-    answerOutcome(ingestJson(services.gate, request.tenant, { body, decode }), reply)
+    answerOutcome(ingestJson(services.gate, request.access, { body, decode }), reply)
   })
 }
 
@@ -66,7 +68,7 @@ function binaryRoute(app: HttpApp, { gate }: HttpServices): void {
     body: Type.String({ format: 'binary' }),
     response: responses({ 200: outcomeSchema }, INGEST_PROBLEMS),
   }
-  const config = { rawBody: ['application/octet-stream'] }
+  const config = { ...INGEST, rawBody: ['application/octet-stream'] }
   app.post('/api/v1/telemetry/binary', { schema, config }, (request, reply) => {
     const type = request.headers['content-type']
     if (type !== undefined && mediaType(type) !== 'application/octet-stream') {
@@ -75,7 +77,7 @@ function binaryRoute(app: HttpApp, { gate }: HttpServices): void {
     const body = request.body as unknown as Buffer | undefined
     request.body = undefined as never
     if (body === undefined || body.length === 0) throw new HttpProblem(400, 'the body is empty')
-    answerOutcome(gate.ingestFrame(request.tenant, 'http', body), reply)
+    answerOutcome(gate.ingestFrame(request.access, 'http', body), reply)
   })
 }
 

@@ -2,12 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { testHost, type TestHost } from '../../../test/fixtures/http-client.ts'
+import { keyedHost } from '../../../test/fixtures/keyed-host.ts'
 import type { TestOptions } from '../../../test/fixtures/http-services.ts'
 import { WeirError } from '../../ports/errors.ts'
 
 const URL = '/api/v1/k3y/telemetry'
 const ATTRIBUTES = '/api/v1/k3y/attributes'
-const DEVICE = 'of k3y'
+/** Where nobody has keys, the token is the name of the device. */
+const DEVICE = 'k3y'
 
 async function withHost(run: (host: TestHost) => Promise<void>, options?: TestOptions) {
   const host = await testHost(options)
@@ -45,20 +47,28 @@ test('what is wrong is named, and the rest is kept', () =>
     assert.equal((await post(URL, '{}', { 'content-encoding': 'br' })).status, 415)
   }))
 
-test('an unknown token is 401 and appears nowhere', () =>
-  withHost(async ({ post, get, observed, errors, log }) => {
-    for (const answer of [
-      await post('/api/v1/unknown/telemetry', { t: 1 }),
-      await post('/api/v1/unknown/attributes', { t: 1 }),
-      await get('/api/v1/unknown/attributes'),
-    ]) {
-      assert.equal(answer.status, 401)
-      assert.ok(!answer.text.includes('unknown'))
-    }
-    assert.equal(log.appends, 0)
-    assert.ok(![...observed, JSON.stringify(errors)].some(line => line.includes('unknown')))
-    assert.ok(observed.includes('POST /api/v1/:token/telemetry 401'))
-  }))
+test('where keys are asked for, the token is the key of a device', async t => {
+  const { post, get, issue, observed, errors, log } = await keyedHost(t)
+  const key = await issue({ scopes: ['ingest'], device: 'pump' })
+  const whole = await issue({ scopes: ['ingest'] })
+  assert.equal((await post(`/api/v1/${key}/telemetry`, { t: 1 })).status, 200)
+  assert.equal((await post(`/api/v1/${key}/attributes`, { color: 'red' })).status, 200)
+  assert.deepEqual((await get(`/api/v1/${key}/attributes`)).json.client, { color: 'red' })
+  assert.deepEqual(log.entries[0].batch.devices, ['pump'])
+  assert.equal((await post(`/api/v1/${whole}/telemetry`, { t: 1 })).status, 403)
+  for (const answer of [
+    await post('/api/v1/unknown/telemetry', { t: 1 }),
+    await post('/api/v1/unknown/attributes', { t: 1 }),
+    await get('/api/v1/unknown/attributes'),
+    await post('/api/v1/pump/telemetry', { t: 1 }),
+  ]) {
+    assert.equal(answer.status, 401)
+    assert.ok(!answer.text.includes('unknown'))
+  }
+  assert.equal(log.appends, 1)
+  assert.ok(![...observed, JSON.stringify(errors)].some(line => /unknown|weir_/.test(line)))
+  assert.ok(observed.includes('POST /api/v1/:token/telemetry 401'))
+})
 
 test('telemetry right after /api/v1 is the native route, whatever tokens there are', () =>
   withHost(async ({ post, get }) => {

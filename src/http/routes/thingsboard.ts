@@ -1,4 +1,6 @@
+import type { FastifyContextConfig } from 'fastify'
 import Type from 'typebox'
+import type { Access } from '../../model/access.ts'
 import { JSON_TYPE, type HttpApp } from '../app.ts'
 import { answerOutcome } from '../ingest-answer.ts'
 import { ingestJson, type JsonDecoder } from '../ingest-json.ts'
@@ -11,7 +13,10 @@ import type { HttpServices } from '../services.ts'
 const tags = ['thingsboard']
 const params = Type.Object({ token: Type.String({ description: "The device's access token" }) })
 const attributes = Type.Record(Type.String(), Type.Unknown())
-const rawBody = ['application/json']
+const config: FastifyContextConfig = {
+  ...{ rawBody: ['application/json'], deviceKeys: 'handler', keyIn: { path: 'token' } },
+  scope: 'ingest',
+}
 
 /** The HTTP API of ThingsBoard devices: the token in the path says which device it is. */
 export function thingsboardRoutes(app: HttpApp, services: HttpServices): void {
@@ -19,13 +24,22 @@ export function thingsboardRoutes(app: HttpApp, services: HttpServices): void {
   attributeRoutes(app, services)
 }
 
-/** @throws HttpProblem 401 for an unknown token, which is not repeated: it may be a mistyped one. */
-function deviceOf({ resolveToken }: HttpServices, token: string) {
+interface TokenRequest {
+  readonly access: Access
+  readonly params: { readonly token: string }
+}
+
+/**
+ * The device of the key; where nobody has keys the token is the name of the device.
+ *
+ * @throws HttpProblem 403 for a key that is no device's.
+ */
+function deviceOf({ access, params: { token } }: TokenRequest): string {
   // These paths are the native API's, whoever has such a token.
   if (token === 'telemetry') throw notFound('there is nothing at this address')
-  const found = resolveToken(token)
-  if (found === undefined) throw new HttpProblem(401, 'the token in the path is not known')
-  return found
+  const device = access.keyId === undefined ? token : access.device
+  if (device === undefined) throw new HttpProblem(403, 'the token is not the key of a device')
+  return device
 }
 
 function telemetryRoute(app: HttpApp, services: HttpServices): void {
@@ -38,14 +52,14 @@ function telemetryRoute(app: HttpApp, services: HttpServices): void {
     body: metricsSchema,
     response: responses({ 200: outcomeSchema }, [400, 401, 404, 413, 415, 503, 507]),
   }
-  app.post('/api/v1/:token/telemetry', { schema, config: { rawBody } }, (request, reply) => {
-    const { tenant, device } = deviceOf(services, request.params.token)
+  app.post('/api/v1/:token/telemetry', { schema, config }, (request, reply) => {
+    const device = deviceOf(request)
     const body = request.body as unknown as Buffer | undefined
     request.body = undefined as never
     const source = { deviceId: device, countsItems: true }
     const decode: JsonDecoder = (bytes, sink) =>
       services.dialects.decodeThingsboard(bytes, source, sink)
-    answerOutcome(ingestJson(services.gate, tenant, { body, decode }), reply)
+    answerOutcome(ingestJson(services.gate, request.access, { body, decode }), reply)
   })
 }
 
@@ -59,13 +73,13 @@ function attributeRoutes(app: HttpApp, services: HttpServices): void {
     body: attributes,
     response: responses({ 200: Type.Object({}) }, [400, 401, 404, 413, 415, 503]),
   }
-  app.post(url, { schema: set, config: { rawBody } }, async (request, reply) => {
-    const { tenant, device } = deviceOf(services, request.params.token)
+  app.post(url, { schema: set, config }, async (request, reply) => {
+    const device = deviceOf(request)
     const json = parseJson((request.body as unknown as Buffer | undefined) ?? null)
     if (typeof json !== 'object' || json === null || Array.isArray(json)) {
       throw new HttpProblem(400, 'the body must be an object of attributes')
     }
-    await services.setAttributes(tenant, device, json as Record<string, unknown>)
+    await services.setAttributes(request.tenant, device, json as Record<string, unknown>)
     reply.header('content-type', JSON_TYPE)
     return '{}'
   })
@@ -86,10 +100,11 @@ function attributeRoutes(app: HttpApp, services: HttpServices): void {
       [400, 401, 404],
     ),
   }
-  app.get(url, { schema: get }, (request, reply) => {
-    const { tenant, device } = deviceOf(services, request.params.token)
+  // Of scope ingest too: a device asks for its own.
+  app.get(url, { schema: get, config }, (request, reply) => {
+    const device = deviceOf(request)
     const { clientKeys, sharedKeys } = request.query
-    const kept = services.registry.get(tenant, device)?.attributes ?? {}
+    const kept = services.registry.get(request.tenant, device)?.attributes ?? {}
     const isAll = clientKeys === undefined && sharedKeys === undefined
     void reply.send({
       ...(isAll || clientKeys !== undefined ? { client: pick(kept, clientKeys) } : {}),

@@ -51,7 +51,7 @@ function reader(options: Partial<LineProtocolOptions> = {}, admits = (_name: str
   return (body: string | Buffer, precision: Precision = 'ns', tenant = 't'): Read => {
     const builder = builders.get(tenant) ?? new BatchBuilder(tenant, table, marks)
     builders.set(tenant, builder)
-    sink.begin(builder, NOW_MS)
+    sink.begin(builder, { nowMs: NOW_MS })
     protocol.decode(Buffer.from(body as string), precision, sink)
     const { rejections } = sink
     return {

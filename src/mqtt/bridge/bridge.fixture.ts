@@ -6,8 +6,11 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { Aedes } from 'aedes'
 import { FakeIngest, type LogLine } from '../door-fixture.ts'
+import { openAccess } from '../../model/access.ts'
 import { Bridge } from './bridge.ts'
 import type { BridgeOptions } from './options.ts'
+
+const SENDER = openAccess('default')
 
 /** For tests: a small broker in this process that can be told what to refuse. */
 export class TestBroker {
@@ -91,7 +94,7 @@ export function openTestBridge(
     stateFile: join(folder, 'state', 'test.json'),
     backoff: { firstMs: 5, lastMs: 50 },
     log: { info: note('info'), warn: note('warn'), error: note('error') },
-    ingest: fake.ingest,
+    ingest: messages => fake.ingest(SENDER, messages),
     ...options,
   })
   t.after(async () => {

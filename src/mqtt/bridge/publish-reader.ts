@@ -54,6 +54,7 @@ export class PublishReader {
       retain,
       packetId,
       isRepeated: false,
+      isForbidden: false,
       user: undefined,
     }
   }

@@ -156,6 +156,7 @@ export class BlocksStore implements Store {
         stored: 0,
         duplicate: 0,
         unsettled: 0,
+        tenants: new Map(),
         series: 0,
         diskBytes: 0,
         memoryBytes: 0,

@@ -20,6 +20,7 @@ import { PartitionSet } from './partition-set.ts'
 import type { WorkerOptions } from './protocol.ts'
 import { setAside } from './quarantine.ts'
 import { SeriesColumns } from './series-columns.ts'
+import { tenantCounts } from './tenant-counts.ts'
 
 /** Longest turn of a flush or a read before messages are served. */
 const TURN_MS = 2
@@ -144,23 +145,39 @@ export class Engine {
     let unsettled = 0
     let damagedBlocks = 0
     let diskBytes = this.meta.bytes
+    const tenants = new Map<string, { stored: number; duplicate: number; unsettled: number }>()
+    const of = (tenant: string) => {
+      const counts = tenants.get(tenant) ?? { stored: 0, duplicate: 0, unsettled: 0 }
+      tenants.set(tenant, counts)
+      return counts
+    }
     for (const partition of this.partitions.all()) {
       stored += partition.stored
       duplicate += partition.duplicate
       damagedBlocks += partition.damaged
       diskBytes += partition.bytes
+      for (const [tenant, row] of partition.tenants) {
+        const counts = of(tenant)
+        counts.stored += row[0]
+        counts.duplicate += row[1]
+      }
     }
     for (const generation of [head.frozen, head.active]) {
       if (generation === undefined) continue
       for (const share of generation.shares.values()) {
         if (share.done) continue
-        stored += share.fresh
-        unsettled += share.unsettled
+        for (const [tenant, came] of share.byTenant) {
+          const counts = of(tenant)
+          stored += came.fresh
+          unsettled += came.unsettled
+          counts.stored += came.fresh
+          counts.unsettled += came.unsettled
+        }
       }
     }
     const { failure } = this.loop
     return {
-      ...{ stored, duplicate, unsettled, series: this.table.seriesCount },
+      ...{ stored, duplicate, unsettled, tenants, series: this.table.seriesCount },
       ...{ diskBytes, memoryBytes: head.usedBytes, damagedBlocks },
       deadLettered: this.#deadLettered,
       ...(failure === undefined ? {} : { failure: failure.message }),
@@ -204,6 +221,7 @@ export class Engine {
         partition.stored = row[1]
         partition.duplicate = row[2]
         partition.damaged = row[3] ?? 0
+        partition.tenants = tenantCounts(row[4])
       }
     }
   }

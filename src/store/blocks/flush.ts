@@ -11,6 +11,8 @@ import type { PartitionSet } from './partition-set.ts'
 import { PointBuffer } from './point-buffer.ts'
 import type { SeriesColumns } from './series-columns.ts'
 import { settle } from './settle.ts'
+import { addCounts, tenantRows } from './tenant-counts.ts'
+import type { TenantCounts, TenantRow } from './tenant-counts.ts'
 import { Turns } from './turns.ts'
 
 /** Encoded blocks that wait for their transaction are bounded, however many a flush touches. */
@@ -141,6 +143,9 @@ class ShareRun {
   #bytes = 0
   #stored: number
   #duplicate: number
+  /** What has come to them since the last commit, by tenant. */
+  #fresh = new Map<string, TenantRow>()
+  #tenants: TenantCounts
   #damaged: number
   /** The transaction under way. */
   written: Promise<void> = Promise.resolve()
@@ -152,6 +157,7 @@ class ShareRun {
     this.#isLast = isLast
     this.#stored = share.stored
     this.#duplicate = share.duplicate
+    this.#tenants = share.tenants
     this.#damaged = share.damaged
   }
 
@@ -162,7 +168,7 @@ class ShareRun {
 
   /** Works the points of one series into blocks. */
   add(series: number): void {
-    const { head, columns, partitions, blockPoints } = this.#context
+    const { head, table, columns, partitions, blockPoints } = this.#context
     const joins = this.#context.joins()
     const { partition } = this.#share
     points.clear()
@@ -185,6 +191,9 @@ class ShareRun {
     for (let i = before; i < changes.length; i++) this.#bytes += changes[i].block?.length ?? 0
     this.#stored += added
     this.#duplicate += count - added
+    const { tenant } = table.deviceOf(series)
+    const [stored, duplicate] = this.#fresh.get(tenant) ?? [0, 0]
+    this.#fresh.set(tenant, [stored + added, duplicate + count - added])
     this.#damaged += target.damaged
     this.#done.push(series)
   }
@@ -196,8 +205,10 @@ class ShareRun {
   async commit(below: number): Promise<void> {
     const changes = this.#changes
     const done = this.#done
+    this.#tenants = addCounts(this.#tenants, this.#fresh)
+    this.#fresh = new Map()
     const counts = { stored: this.#stored, duplicate: this.#duplicate, damaged: this.#damaged }
-    const found = { below, done, ...counts }
+    const found: Found = { below, done, ...counts, tenants: this.#tenants }
     this.#done = []
     this.#changes = []
     this.#bytes = 0
@@ -216,6 +227,7 @@ class ShareRun {
     share.doneBelow = found.below
     share.stored = found.stored
     share.duplicate = found.duplicate
+    share.tenants = found.tenants
     share.damaged = found.damaged
     if (this.#isLast) this.#release(found.done)
     if (found.below !== Infinity) return
@@ -231,6 +243,16 @@ class ShareRun {
   }
 }
 
+/** What a commit settles. */
+interface Found {
+  readonly below: number
+  readonly stored: number
+  readonly duplicate: number
+  readonly damaged: number
+  readonly tenants: TenantCounts
+  readonly done: readonly number[]
+}
+
 function stateOf(
   { partitions }: FlushContext,
   { covers, deadLettered }: { covers: Covers; deadLettered: number },
@@ -239,10 +261,9 @@ function stateOf(
   const known: PartitionRow[] = []
   const ahead = new Set(pending)
   for (const partition of partitions.all()) {
-    const { startUs, stored, duplicate, damaged, exists } = partition
+    const { startUs, stored, duplicate, damaged, tenants, exists } = partition
     if (!exists) continue
-    const counts = [startUs, stored, duplicate] as const
-    known.push(damaged === 0 ? counts : [...counts, damaged])
+    known.push([startUs, stored, duplicate, damaged, tenantRows(tenants)])
     // Left over from a flush that a crash ended: the replay has not come so far again.
     if (partition.isAheadOf(covers)) ahead.add(startUs)
   }

@@ -1,12 +1,19 @@
 import type { Covers } from './covers.ts'
 import type { Partition } from './partition-set.ts'
+import type { TenantCounts } from './tenant-counts.ts'
+import { noTenants } from './tenant-counts.ts'
+
+/** Points of one tenant that came and are not in the file yet. */
+export interface Fresh {
+  /** Counted as stored when they came, because they were newer than all of their series. */
+  fresh: number
+  unsettled: number
+}
 
 /** The points of one generation that fall into one partition, in numbers. */
 export interface Share {
   readonly partition: Partition
-  /** Counted as stored when they came, because they were newer than all of their series. */
-  fresh: number
-  unsettled: number
+  readonly byTenant: Map<string, Fresh>
   /** Series with points here, rising; filled in when the generation is flushed. */
   series: number[]
   /** How far the flush is: series below this id are committed. */
@@ -14,6 +21,7 @@ export interface Share {
   /** What the flush has found for those series. */
   stored: number
   duplicate: number
+  tenants: TenantCounts
   /** Blocks that it has set aside. */
   damaged: number
   done: boolean
@@ -55,12 +63,19 @@ export class Generation {
     let share = this.shares.get(partition)
     if (share === undefined) {
       share = {
-        ...{ partition, fresh: 0, unsettled: 0, series: [], doneBelow: 0 },
-        ...{ stored: 0, duplicate: 0, damaged: 0, done: false },
+        ...{ partition, byTenant: new Map(), series: [], doneBelow: 0 },
+        ...{ stored: 0, duplicate: 0, damaged: 0, tenants: noTenants, done: false },
       }
       this.shares.set(partition, share)
     }
     return share
+  }
+
+  fresh(partition: Partition, tenant: string): Fresh {
+    const { byTenant } = this.share(partition)
+    let counts = byTenant.get(tenant)
+    if (counts === undefined) byTenant.set(tenant, (counts = { fresh: 0, unsettled: 0 }))
+    return counts
   }
 
   /** Forgets everything; the caller has taken the chunks back. */

@@ -2,7 +2,7 @@ import type { Batch } from '../../model/batch.ts'
 import type { LogPosition } from '../../ports/log.ts'
 import type { Covers } from './covers.ts'
 import { Generation } from './generation.ts'
-import type { Share } from './generation.ts'
+import type { Fresh } from './generation.ts'
 import type { Partition, PartitionSet } from './partition-set.ts'
 import type { PointBuffer } from './point-buffer.ts'
 import type { SeriesColumns } from './series-columns.ts'
@@ -135,7 +135,7 @@ export class Head {
     let start = Infinity
     let end = -Infinity
     let partition: Partition | undefined
-    let share: Share | undefined
+    let share: Fresh | undefined
     let skipBelow = 0
     let fresh = 0
     let point = from
@@ -145,7 +145,7 @@ export class Head {
         if (share !== undefined) share.fresh += fresh
         fresh = 0
         partition = this.#partitions.at(time)
-        share = generation.share(partition)
+        share = generation.fresh(partition, batch.tenant)
         start = partition.startUs
         end = partition.endUs
         skipBelow = partition.mayCover(entry.position)

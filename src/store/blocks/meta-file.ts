@@ -7,13 +7,21 @@ import { coversOf } from './covers.ts'
 import type { CoverRow, Covers } from './covers.ts'
 import { emptyFile, openTable, TableWriter } from './lmdb-table.ts'
 import type { KeyEncoder, Table } from './lmdb-table.ts'
+import type { TenantRows } from './tenant-counts.ts'
 import { NEWEST_PAGE_SERIES } from './series-columns.ts'
 import type { SeriesColumns } from './series-columns.ts'
 
 /** Series whose names are stored together. */
 const NAMES_PAGE_SERIES = 1024
 
-export type PartitionRow = readonly [number, number, number, number?]
+/** Of one partition, as of the last complete flush; what is missing at the end was not counted yet. */
+export type PartitionRow = readonly [
+  start: number,
+  stored: number,
+  duplicate: number,
+  damagedBlocks?: number,
+  tenants?: TenantRows,
+]
 
 /** What the store knows of itself, as JSON. */
 export interface MetaState {
@@ -25,7 +33,6 @@ export interface MetaState {
   readonly deadLettered?: number
   /** Starts of partitions that a flush is writing: their own records say how far it came. */
   readonly pending: readonly number[]
-  /** [start, stored, duplicate, damaged blocks] of each partition, as of the last complete flush. */
   readonly partitions: readonly PartitionRow[]
 }
 

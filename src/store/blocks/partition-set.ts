@@ -7,6 +7,8 @@ import type { CoverRow, Covers } from './covers.ts'
 import { BlockTails } from './block-tails.ts'
 import { emptyFile, syncFolder } from './lmdb-table.ts'
 import { PartitionFile } from './partition-file.ts'
+import { addCounts, noTenants, tenantCounts, tenantRows } from './tenant-counts.ts'
+import type { TenantCounts, TenantRows } from './tenant-counts.ts'
 
 const DAY_US = 86_400_000_000
 const SUFFIX = '.blocks'
@@ -22,6 +24,8 @@ export interface PartitionRecord {
   readonly version: 1
   readonly stored: number
   readonly duplicate: number
+  /** Absent in files of earlier versions. */
+  readonly tenants?: TenantRows
   /** Blocks set aside; absent when there are none. */
   readonly damaged?: number
   readonly covered: readonly CoverRow[]
@@ -37,6 +41,7 @@ export class Partition {
   exists: boolean
   stored = 0
   duplicate = 0
+  tenants: TenantCounts = noTenants
   /** Blocks that were found damaged and set aside. */
   damaged = 0
   bytes = 0
@@ -86,6 +91,7 @@ export class Partition {
     below: number
     stored: number
     duplicate: number
+    tenants: TenantCounts
     damaged: number
   }): PartitionRecord {
     const complete = change.below === Infinity
@@ -98,6 +104,7 @@ export class Partition {
       version: 1,
       stored: this.stored + change.stored,
       duplicate: this.duplicate + change.duplicate,
+      tenants: tenantRows(addCounts(this.tenants, change.tenants)),
       ...(damaged === 0 ? {} : { damaged }),
       covered: coverRows(covered),
       partial: partial.map(({ below, covers }) => ({ below, covered: coverRows(covers) })),
@@ -107,6 +114,7 @@ export class Partition {
   apply(record: PartitionRecord): void {
     this.stored = record.stored
     this.duplicate = record.duplicate
+    this.tenants = tenantCounts(record.tenants)
     this.damaged = record.damaged ?? 0
     this.covered = coversOf(record.covered)
     this.partial = record.partial.map(({ below, covered }) => ({

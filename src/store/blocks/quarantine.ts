@@ -3,6 +3,7 @@ import { ASIDE } from './partition-file.ts'
 import type { BlockChange, BlockKey, PartitionFile } from './partition-file.ts'
 import type { PartitionSet } from './partition-set.ts'
 import { PointBuffer } from './point-buffer.ts'
+import { noTenants } from './tenant-counts.ts'
 
 /**
  * What sets a damaged block aside: its bytes stay in the file as they are, under a key that no read
@@ -34,7 +35,7 @@ export async function setAside(partitions: PartitionSet, { place }: DamagedBlock
   try {
     // What is known of a partition that no flush has touched yet may be its counts only.
     partitions.load(partition)
-    const nothing = { stored: 0, duplicate: 0, damaged: 1 }
+    const nothing = { stored: 0, duplicate: 0, damaged: 1, tenants: noTenants }
     const record = partition.recordOf({ covers: partition.covered, below: Infinity, ...nothing })
     const changes = asideChanges(file, { series, time, block })
     await file.commit(changes, Buffer.from(JSON.stringify(record)))

@@ -1,0 +1,23 @@
+import type { KeyRing } from '../access/key-ring.ts'
+import { RateLimits } from '../access/rate-limits.ts'
+import type { Config } from '../config/schema.ts'
+import { openAccess, type Access } from '../model/access.ts'
+import type { Clock } from '../ports/clock.ts'
+
+/** Who may come in and how much they may do, at every door. */
+export interface NodeAccess {
+  readonly open: Access | undefined
+  readonly verify: (key: string) => Access | undefined
+  readonly limits: RateLimits
+}
+
+export function nodeAccess(
+  { auth, ingest, limits }: Config,
+  { ring, clock }: { readonly ring: KeyRing; readonly clock: Clock },
+): NodeAccess {
+  return {
+    open: auth.mode === 'open' ? openAccess(ingest.tenant) : undefined,
+    verify: key => ring.verify(key),
+    limits: new RateLimits({ ...limits, clock }),
+  }
+}

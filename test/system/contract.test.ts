@@ -148,6 +148,22 @@ async function walkStreaming(client: WeirClient): Promise<void> {
   await expect(client, 'GET /devices/nobody', 404)
 }
 
+async function walkKeys(client: WeirClient): Promise<void> {
+  const made = await client.post('/api/v1/keys', { scopes: ['read'] })
+  assert.equal(made.status, 201)
+  const { id, key } = made.json as { id: string; key: string }
+  await expect(client, 'POST /api/v1/keys', 400, { scopes: ['everything'] })
+  await expect(client, `POST /api/v1/keys/${id}/rotate?overlap_seconds=60`, 201)
+  await expect(client, 'POST /api/v1/keys/nobody/rotate', 404)
+  await expect(client, 'POST /api/v1/devices/a/credentials', 201, { token: 'a-token-of-its-own' })
+  await expect(client, 'POST /api/v1/devices/a/credentials', 409, { token: 'a-token-of-its-own' })
+  await expect(client, 'GET /api/v1/devices/a/credentials', 200)
+  await expect(client, 'GET /api/v1/devices/nobody/credentials', 404)
+  await expect(client, `DELETE /api/v1/keys/${id}`, 204)
+  await expect(client, 'DELETE /api/v1/keys/nobody', 404)
+  assert.ok(!(await client.get('/api/v1/keys')).text.includes(key))
+}
+
 /** Asks every route for a success and, where it has one, for a typical problem. */
 async function walkRoutes(client: WeirClient): Promise<void> {
   // Nothing is there yet.
@@ -243,6 +259,7 @@ async function walkRoutes(client: WeirClient): Promise<void> {
   await expect(client, 'DELETE /products/p-1', 204)
   await expect(client, 'DELETE /products/p-1', 404)
 
+  await walkKeys(client)
   await walkStreaming(client)
   const record = { device_id: 'a', sensor_type: 'pressure', value: 2.5, unit: 'bar' }
   await expect(client, 'POST /api/data', 201, record)
@@ -328,6 +345,9 @@ function bodyOf(method: string, path: string): { body?: object } {
   if (method === 'patch') return { body: {} }
   if (method !== 'post') return {}
   if (path === '/products') return { body: product }
+  if (path === '/api/v1/keys') return { body: { scopes: ['read'] } }
+  if (path.endsWith('/credentials')) return { body: {} }
+  if (path.endsWith('/rotate')) return {}
   return { body: path === '/api/v1/query' ? { devices: ['a'] } : { id: 'a' } }
 }
 

@@ -237,8 +237,8 @@ test('keys are made, rotated and revoked on the command line while the node runs
 
   const list = await onCatalog('list', '--tenant', 'a')
   assert.match(list.stdout, new RegExp(`${id} +a +revoked +ingest,read`))
-  assert.equal((await onCatalog('revoke', 'nobody')).code, 6)
-  assert.equal((await onCatalog('rotate', id)).code, 6)
+  assert.equal((await onCatalog('revoke', 'nobody')).code, 7)
+  assert.equal((await onCatalog('rotate', id)).code, 7)
   const shown = `${list.stdout}${list.stderr}`
   for (const key of [tenant.key, fresh]) {
     assert.ok(!shown.includes(key.slice(-32)), 'no list shows a key')

@@ -3,7 +3,8 @@ import type { LogEntry, LogPosition } from '../ports/log.ts'
 /** The newest entries of the log, bounded by the bytes of their frames. */
 export class EntryRing {
   readonly #maxBytes: number
-  #entries: LogEntry[] = []
+  /** Those that are not kept any more are undefined until there are many of them. */
+  #entries: (LogEntry | undefined)[] = []
   #first = 0
   #bytes = 0
   /** By partition, the offset from which on every entry came. */
@@ -35,9 +36,9 @@ export class EntryRing {
   ): { entries: LogEntry[]; complete: boolean } {
     const entries: LogEntry[] = []
     for (let i = this.#first; i < this.#entries.length; i++) {
-      const { batch, position } = this.#entries[i]
-      if (position.partition !== partition || batch.tenant !== tenant) continue
-      if (position.offset > offset) entries.push(this.#entries[i])
+      const entry = this.#entries[i]
+      if (entry?.position.partition !== partition || entry.batch.tenant !== tenant) continue
+      if (entry.position.offset > offset) entries.push(entry)
     }
     const begun = this.#begun.get(partition) ?? Infinity
     const dropped = this.#dropped.get(tenant)?.get(partition) ?? -1
@@ -45,7 +46,8 @@ export class EntryRing {
   }
 
   #shift(): LogEntry {
-    const entry = this.#entries[this.#first++]
+    const entry = this.#entries[this.#first] as LogEntry
+    this.#entries[this.#first++] = undefined
     const { batch, position } = entry
     let dropped = this.#dropped.get(batch.tenant)
     if (dropped === undefined) this.#dropped.set(batch.tenant, (dropped = new Map()))

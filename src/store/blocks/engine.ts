@@ -44,6 +44,9 @@ export class Engine {
   readonly #flushIntervalMs: number
   #nowMs: number
   #halted = false
+  /** A write found no room since the last flush ended. */
+  #isFull = false
+  /** The flush before held writes up. */
   #isPressed = false
   /** Points of entries that could not be stored, since the store was made. */
   #deadLettered: number
@@ -83,8 +86,9 @@ export class Engine {
           this.#suspects.shift()
         }
         await flushGeneration(context, generation)
-        // So much came meanwhile that the next one had better be quick.
-        this.#isPressed = 2 * this.head.active.points > generation.points
+        // Writes had to wait for it: the next one had better be quick.
+        this.#isPressed = this.#isFull
+        this.#isFull = false
         this.head.release()
         onCommit()
       },
@@ -117,6 +121,7 @@ export class Engine {
     this.#taken.set(partition, isWhole ? { offset: offset + 1, point: 0 } : { offset, point })
     const { active } = this.head
     if (active.points > 0) active.oldestMs ??= this.#nowMs
+    if (!isWhole) this.#isFull = true
     if (this.head.isDue || !isWhole) this.loop.start()
     return isWhole
   }

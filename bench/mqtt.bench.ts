@@ -49,7 +49,7 @@ function pacedDisk(): () => Promise<void> {
 function gateIngest(): MqttOptions['ingest'] {
   const disk = pacedDisk()
   const log: Log = {
-    capabilities: { deliversBeforeAck: false },
+    capabilities: { deliversBeforeAck: false, keepsEntries: true, isShared: false },
     append: disk,
     subscribe: () => Promise.reject(new Error('nobody reads here')),
     commit: () => Promise.resolve(),

@@ -68,7 +68,7 @@ export async function openCore(config: Config, options: CoreOptions) {
   const { ring, keys } = await openKeys(config, { catalog, clock, onError })
   const locations = new Locations({ registry, clock, onError })
   const latest: LatestTable = await restoreLatest(store, table, registry)
-  const live = openLive(config, registry, firstOf(log, store))
+  const live = openLive(config, registry, await firstOf(log, store))
   const ledger = new Ledger(log.status().pointsAppended)
   const writer = openWriter(config, {
     ...{ log, store, clock, logger, latest, registry, ledger, live, onFailure },
@@ -246,8 +246,9 @@ async function restoreLatest(
 }
 
 /** Where the writer's subscription begins: what the store has, it does not see again. */
-function firstOf(log: Log, store: Store): LogPosition[] {
-  const stored = new Map(store.positions().map(row => [row.partition, row.offset]))
+async function firstOf(log: Log, store: Store): Promise<LogPosition[]> {
+  const positions = await store.positions()
+  const stored = new Map(positions.map(row => [row.partition, row.offset]))
   return log.status().partitions.map(({ partition, first }) => {
     return { partition, offset: stored.get(partition) ?? first }
   })

@@ -41,11 +41,38 @@ export interface SubscribeOptions {
   /** The first position wanted, per partition; a partition not named starts at its oldest entry. */
   readonly from: readonly LogPosition[]
   /**
+   * `divided` (the default): each entry goes to one of the processes that subscribe as this group.
+   * `everyone`: each process gets every entry; for what it keeps in memory.
+   */
+  readonly members?: 'divided' | 'everyone'
+  /**
+   * Asked by a shared log whenever this process is given partitions, before anything of them is
+   * delivered: the first position wanted of each, because another process may have gone on since
+   * `from` was read. Absent: where the group has committed.
+   */
+  readonly onAssigned?: (partitions: readonly number[]) => Promise<readonly LogPosition[]>
+  /**
    * Called with the entries of one append (or of one fetch) in order, never concurrently for a
    * group. While the returned promise is pending nothing more is delivered: that is the
    * back-pressure. A rejection stops the subscription and fails the log for its group.
    */
   readonly deliver: (entries: readonly LogEntry[]) => void | Promise<void>
+}
+
+/** What a log can do, as data: compositions that cannot work are refused by it. */
+export interface LogCapabilities {
+  /**
+   * Subscribers in this process are given the new entries before `append` resolves, so what is
+   * acknowledged is already with every consumer.
+   */
+  readonly deliversBeforeAck: boolean
+  /**
+   * Entries are durable when `append` resolves, and are delivered again after a restart until they
+   * are committed. Without it there is no log: `append` resolves when the store has committed.
+   */
+  readonly keepsEntries: boolean
+  /** Several processes append to it and subscribe to it. */
+  readonly isShared: boolean
 }
 
 /**
@@ -59,12 +86,9 @@ export interface SubscribeOptions {
  * - `retryable`: nothing was appended and a later call may work; code `disk_full` when the disk
  *   is full. The caller answers its client, who retries; the log itself retries nothing.
  * - `closed`: the log has failed (a failed fsync is never retried) or was closed; no later call works.
- *
- * A log with `deliversBeforeAck` calls its subscribers' `deliver` with the new entries before
- * `append` resolves, so what is acknowledged is already with every consumer.
  */
 export interface Log {
-  readonly capabilities: { readonly deliversBeforeAck: boolean }
+  readonly capabilities: LogCapabilities
   append(entries: readonly EncodedBatch[]): Promise<void>
   subscribe(options: SubscribeOptions): Promise<Subscription>
   /**

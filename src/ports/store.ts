@@ -1,4 +1,5 @@
-import type { LogEntry, LogPosition } from './log.ts'
+import type { EncodedBatch } from '../model/batch.ts'
+import type { LogPosition } from './log.ts'
 
 /** `end` is exclusive; both are integer microseconds since 1970. */
 export interface TimeRange {
@@ -109,6 +110,22 @@ export interface StoreStats {
   readonly failure?: string
 }
 
+/** What a store can do, as data: compositions that cannot work are refused by it. */
+export interface StoreCapabilities {
+  /** A read called after `write` was called (not: resolved) sees its points. */
+  readonly readsFollowWrites: boolean
+  /** What a resolved `write` took survives a crash, so that a door may acknowledge on it alone. */
+  readonly commitsOnWrite: boolean
+  /** Several processes write to it and read what the others wrote. */
+  readonly isShared: boolean
+}
+
+/** A batch to be stored. */
+export interface StoreEntry extends EncodedBatch {
+  /** Where the log has it; absent when no log keeps it, and nothing is skipped then. */
+  readonly position?: LogPosition | undefined
+}
+
 /**
  * Where points live. Keyed by (tenant, device, metric, time), the last write wins, so that
  * writing a batch again changes nothing.
@@ -121,19 +138,19 @@ export interface StoreStats {
  * names it), `closed` (every call after `close`, or after the store has failed for good).
  */
 export interface Store {
-  /**
-   * `readsFollowWrites`: a read called after `write` was called (not: resolved) sees its points.
-   */
-  readonly capabilities: { readonly readsFollowWrites: boolean }
+  readonly capabilities: StoreCapabilities
   /**
    * Takes entries in log order. Called by the writer, without waiting for earlier calls; resolves
    * when the points are queryable. Entries at positions that are already covered change nothing.
    * Rejects with `rejected` when an entry can never be stored; its position counts as taken, and
    * the caller puts its points among the dead letters.
    */
-  write(entries: readonly LogEntry[]): Promise<void>
-  /** The first position of each log partition that is not durably in the store. */
-  positions(): readonly LogPosition[]
+  write(entries: readonly StoreEntry[]): Promise<void>
+  /**
+   * The first position of each log partition that is not durably in the store, whichever process
+   * wrote the ones before.
+   */
+  positions(): Promise<readonly LogPosition[]>
   /** Called whenever `positions()` has advanced: the log may be trimmed to there. */
   onCommit(listener: (positions: readonly LogPosition[]) => void): void
   /** Makes everything taken so far durable, and settles it. For graceful stop, backup and tests. */

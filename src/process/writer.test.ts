@@ -4,7 +4,7 @@ import type { Batch } from '../model/batch.ts'
 import type { Clock } from '../ports/clock.ts'
 import { WeirError } from '../ports/errors.ts'
 import type { Log, LogEntry, LogPosition, SubscribeOptions } from '../ports/log.ts'
-import type { Store } from '../ports/store.ts'
+import type { Store, StoreEntry } from '../ports/store.ts'
 import { Writer, type WriterOptions } from './writer.ts'
 
 const NOW_MS = 1_000_000
@@ -26,7 +26,7 @@ function entry(offset: number, timeMs = 5000): LogEntry {
 
 /** A log and a store of which the test plays the other side. */
 function harness(options: Partial<WriterOptions> = {}) {
-  const writes: { entries: readonly LogEntry[]; done: PromiseWithResolvers<void> }[] = []
+  const writes: { entries: readonly StoreEntry[]; done: PromiseWithResolvers<void> }[] = []
   const committed: (readonly LogPosition[])[] = []
   const failures: unknown[] = []
   const dead: unknown[] = []
@@ -34,9 +34,11 @@ function harness(options: Partial<WriterOptions> = {}) {
   let subscribed: SubscribeOptions | undefined
   let onCommit: ((positions: readonly LogPosition[]) => void) | undefined
   const caughtUp = Promise.withResolvers<void>()
+  const { promise: whenSubscribed, resolve: hasSubscribed } = Promise.withResolvers<void>()
   const log = {
     subscribe(wanted: SubscribeOptions) {
       subscribed = wanted
+      hasSubscribed()
       return Promise.resolve({ caughtUp: caughtUp.promise, close: () => Promise.resolve() })
     },
     commit(_group: string, positions: readonly LogPosition[]) {
@@ -45,9 +47,9 @@ function harness(options: Partial<WriterOptions> = {}) {
     },
   } as Partial<Log> as Log
   const store = {
-    positions: () => [{ partition: 0, offset: 7 }],
+    positions: () => Promise.resolve([{ partition: 0, offset: 7 }]),
     onCommit: (listener: typeof onCommit) => (onCommit = listener),
-    write(entries: readonly LogEntry[]) {
+    write(entries: readonly StoreEntry[]) {
       const done = Promise.withResolvers<void>()
       writes.push({ entries, done })
       return done.promise
@@ -66,6 +68,7 @@ function harness(options: Partial<WriterOptions> = {}) {
   return {
     ...{ writer, writes, committed, failures, dead, seen, caughtUp },
     subscribed: () => subscribed!,
+    whenSubscribed,
     storeCommits: (positions: readonly LogPosition[]) => onCommit?.(positions),
   }
 }
@@ -80,8 +83,9 @@ test('it asks the log for what the store lacks and tells it how far the store is
 })
 
 test('entries are handed on at once; replayed ones arrive at their own time', async () => {
-  const { writer, subscribed, seen, writes, caughtUp } = harness()
+  const { writer, subscribed, whenSubscribed, seen, writes, caughtUp } = harness()
   const starting = writer.start()
+  await whenSubscribed
   assert.equal(subscribed().deliver([entry(7)]), undefined)
   caughtUp.resolve()
   await starting

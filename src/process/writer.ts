@@ -75,7 +75,8 @@ export class Writer {
     })
     this.#subscription = await log.subscribe({
       group: WRITER_GROUP,
-      from: store.positions(),
+      from: await store.positions(),
+      onAssigned: () => store.positions(),
       deliver: entries => this.#deliver(entries),
     })
     await this.#subscription.caughtUp

@@ -42,7 +42,7 @@ function writes(open: OpenStore): void {
     )
     assert.deepEqual(await store.downsample({ select, range, maxPoints: 10 }), [])
     for await (const chunk of store.latest()) assert.fail(`${chunk.devices.length} newest points`)
-    assert.deepEqual(store.positions(), [])
+    assert.deepEqual(await store.positions(), [])
     const { stored, duplicate, unsettled, series } = await store.stats()
     assert.deepEqual([stored, duplicate, unsettled, series], [0, 0, 0, 0])
   })
@@ -225,7 +225,7 @@ function positions(open: OpenStore): void {
       { partition: 7, offset: 1 },
     ]
     const byPartition = (a: LogPosition, b: LogPosition): number => a.partition - b.partition
-    assert.deepEqual(subject.store.positions().toSorted(byPartition), expected)
+    assert.deepEqual((await subject.store.positions()).toSorted(byPartition), expected)
     assert.deepEqual(told.at(-1)?.toSorted(byPartition), expected)
   })
 
@@ -251,7 +251,7 @@ function positions(open: OpenStore): void {
     await subject.write([])
     await subject.store.write([])
     await subject.store.flush()
-    assert.deepEqual(subject.store.positions(), [{ partition: 0, offset: 1 }])
+    assert.deepEqual(await subject.store.positions(), [{ partition: 0, offset: 1 }])
   })
 }
 
@@ -270,7 +270,7 @@ function restarts(open: OpenStore): void {
       [4, 4],
     ]
     assert.deepEqual(await subject.rows('d', 'm'), rows)
-    assert.deepEqual(subject.store.positions(), [{ partition: 0, offset: 2 }])
+    assert.deepEqual(await subject.store.positions(), [{ partition: 0, offset: 2 }])
     const { stored, duplicate, unsettled, series } = await subject.store.stats()
     assert.deepEqual([stored, duplicate, unsettled, series], [5, 0, 0, 2])
     await subject.store.write(subject.log.entries)

@@ -37,7 +37,7 @@ interface PendingAppend {
  * before the first commit: what the known groups have all committed may be deleted.
  */
 export class EmbeddedLog implements Log {
-  readonly capabilities = { deliversBeforeAck: true }
+  readonly capabilities = { deliversBeforeAck: true, keepsEntries: true, isShared: false }
   readonly #file: EntryFile
   readonly #maxBytes: number
   readonly #groups = new GroupPositions()

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads'
 import { systemClock } from '../../ports/clock.ts'
 import type { Clock } from '../../ports/clock.ts'
 import { WeirError } from '../../ports/errors.ts'
-import type { LogEntry, LogPosition } from '../../ports/log.ts'
+import type { LogPosition } from '../../ports/log.ts'
 import type {
   BucketRead,
   DownsampleRead,
@@ -12,6 +12,7 @@ import type {
   SeriesBuckets,
   SeriesPoints,
   Store,
+  StoreEntry,
   StoreStats,
 } from '../../ports/store.ts'
 import type {
@@ -57,7 +58,7 @@ interface Waiting {
  * a read sees every write that was called before it.
  */
 export class BlocksStore implements Store {
-  readonly capabilities = { readsFollowWrites: true }
+  readonly capabilities = { readsFollowWrites: true, commitsOnWrite: false, isShared: false }
   readonly #worker: Worker
   readonly #writes: WriteQueue
   readonly #waiting = new Map<number, Waiting>()
@@ -104,13 +105,13 @@ export class BlocksStore implements Store {
     worker.on('exit', () => this.#fail(`the store's thread has ended`))
   }
 
-  write(entries: readonly LogEntry[]): Promise<void> {
+  write(entries: readonly StoreEntry[]): Promise<void> {
     if (this.#isClosed) return Promise.reject(this.#closedError())
     return this.#writes.add(entries)
   }
 
-  positions(): readonly LogPosition[] {
-    return this.#positions
+  positions(): Promise<readonly LogPosition[]> {
+    return Promise.resolve(this.#positions)
   }
 
   onCommit(listener: (positions: readonly LogPosition[]) => void): void {

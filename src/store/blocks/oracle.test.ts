@@ -107,7 +107,7 @@ class Run {
     do {
       await this.store.abandon()
       await this.open()
-      const missing = this.log.from(this.store.positions())
+      const missing = this.log.from(await this.store.positions())
       const again = random.chance(0.5)
       if (again) missing.splice(random.between(0, missing.length + 1))
       // In pieces, as a log delivers them, and not always with a pause between.
@@ -119,7 +119,7 @@ class Run {
       }
       if (!again) break
     } while (random.chance(0.9))
-    await this.store.write(this.log.from(this.store.positions()))
+    await this.store.write(this.log.from(await this.store.positions()))
     // Entries that are there already change nothing.
     if (random.chance(0.3)) await this.store.write(this.log.entries)
   }

@@ -47,7 +47,7 @@ function open(directory: string): Promise<BlocksStore> {
 /** The process that is killed: replays, goes on writing, flushes now and then. */
 async function write(directory: string, logSeed: number): Promise<void> {
   const store = await open(directory)
-  const entries = makeLog(logSeed, ENTRIES).from(store.positions())
+  const entries = makeLog(logSeed, ENTRIES).from(await store.positions())
   process.stdout.write('open\n')
   // Only so far that several kills are needed.
   for (const [i, entry] of entries.slice(0, ENTRIES / 4).entries()) {
@@ -83,7 +83,7 @@ test(`a store killed at any moment loses nothing and counts nothing twice, WEIR_
   t.after(() => store.close())
   const oracle = new Oracle()
   for (const { batch } of log.entries) oracle.write(batch)
-  await store.write(log.from(store.positions()))
+  await store.write(log.from(await store.positions()))
   const subject = { store, oracle }
   await checkCounts(subject)
   await checkRaw(subject, { select: SELECT, ...EVERYTHING }, { limit: 1e6, order: 'asc' })

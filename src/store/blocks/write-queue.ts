@@ -1,5 +1,5 @@
 import { WeirError } from '../../ports/errors.ts'
-import type { LogEntry } from '../../ports/log.ts'
+import type { StoreEntry } from '../../ports/store.ts'
 import type { FromWorker, WriteMessage } from './protocol.ts'
 
 /** Memory that travels to the worker and back; a larger write gets memory of its own. */
@@ -37,10 +37,12 @@ export class WriteQueue {
     this.#post = post
   }
 
-  add(entries: readonly LogEntry[]): Promise<void> {
+  add(entries: readonly StoreEntry[]): Promise<void> {
     const number = this.#next++
     const promise = new Promise<void>((resolve, reject) => this.#writes.push({ resolve, reject }))
     for (const { frame, position } of entries) {
+      // Points in the head are only memory: without a log to replay they would be lost.
+      if (position === undefined) throw new Error('blocks need entries that a log keeps')
       const at = this.#reserve(frame.byteLength, number)
       this.#bytes.set(frame, at)
       this.#frames.push(number, position.partition, position.offset, at, frame.byteLength)

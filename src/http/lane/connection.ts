@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { PresentedKey } from './presented-key.ts'
 
 /** Answers outstanding of one connection; a client that pipelines more is not read meanwhile. */
 const MAX_WAITING = 64
@@ -34,6 +35,7 @@ export interface ConnectionOptions {
  * when all answers are out, the socket goes to node:http for good.
  */
 export class LaneConnection {
+  readonly key = new PresentedKey()
   readonly #socket: Socket
   readonly #options: ConnectionOptions
   /** Requests whose answers wait for themselves or for those before. */

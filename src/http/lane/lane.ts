@@ -129,10 +129,8 @@ function laneServer(services: HttpServices, { nextId, keepAliveMs }: LaneOptions
       refuse(error)
     }
   }
-  const verified = (bytes: Buffer, { of, id }: Pick<Asked, 'of' | 'id'>): Access | undefined => {
-    const { keyStart, keyEnd } = reader
-    if (keyStart === 0) return undefined
-    const found = access.verify(bytes.toString('latin1', keyStart, keyEnd))
+  const verified = (key: string, { of, id }: Pick<Asked, 'of' | 'id'>): Access | undefined => {
+    const found = access.verify(key)
     if (found === undefined || !found.scopes.includes(of.scope)) return undefined
     if (!reaches(found, id)) return undefined
     return access.limits.take(found, of === RECORD) === undefined ? found : undefined
@@ -140,9 +138,14 @@ function laneServer(services: HttpServices, { nextId, keepAliveMs }: LaneOptions
   return (connection: LaneConnection, bytes: Buffer, at: number): number => {
     if (!reader.read(bytes, at)) return -1
     const { isPost, idStart, idEnd, bodyStart, end, requestIdStart, requestIdEnd } = reader
+    const { keyStart, keyEnd } = reader
     const of = isPost ? RECORD : LATEST
     const id = bytes.toString('latin1', idStart, idEnd)
-    const allowed = access.open ?? verified(bytes, { of, id })
+    const allowed =
+      access.open ??
+      (keyStart === 0
+        ? undefined
+        : verified(connection.key.read(bytes, keyStart, keyEnd), { of, id }))
     // What the key does not allow is refused where everything is refused.
     if (allowed === undefined) return -1
     const asked = {

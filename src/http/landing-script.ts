@@ -3,8 +3,29 @@ export const landingScript = String.raw`
 const byId = id => document.getElementById(id)
 const url = location.origin + '/api/v1/telemetry'
 const body = JSON.stringify({ device_id: 'pump-1', data: { temperature: 21.5 } })
-byId('send').textContent = "curl " + url + " \\\n  -H 'content-type: application/json' -d '" + body + "'"
-byId('read').textContent = "curl '" + url + "/latest?device_id=pump-1'"
+const examples = withKey => {
+  const auth = withKey ? " -H 'authorization: Bearer KEY'" : ''
+  byId('send').textContent = "curl " + url + auth + " \\\n  -H 'content-type: application/json' -d '" + body + "'"
+  byId('read').textContent = "curl '" + url + "/latest?device_id=pump-1'" + auth
+}
+examples(false)
+
+// For this tab only: a key in the URL would end up in histories and logs.
+let key = sessionStorage.getItem('weir-key') ?? ''
+const ask = async (path, options = {}) => {
+  const headers = key === '' ? {} : { authorization: 'Bearer ' + key }
+  const response = await fetch(path, { ...options, headers: { ...options.headers, ...headers } })
+  const refused = response.status === 401 || response.status === 403
+  if (refused) {
+    examples(true)
+    byId('key').hidden = false
+    byId('key-state').textContent =
+      response.status === 403 ? 'This key may not read here.' : key === '' ? '' : 'This key does not work.'
+  }
+  if (!response.ok) throw new Error(refused ? 'a key is needed' : 'HTTP ' + response.status)
+  byId('key').hidden = true
+  return response
+}
 
 const MAX_SERIES = 24
 const MAX_VALUES = 60
@@ -54,14 +75,52 @@ const show = point => {
   row.line.setAttribute('points', spark(row.values))
 }
 
-const stream = new EventSource('/api/v1/live')
-stream.addEventListener('points', event => {
+const take = event => {
+  if (event.name !== 'points') return
   const { points } = JSON.parse(event.data)
   arrivals.push([performance.now(), points.length])
   for (const point of points) show(point)
-})
-stream.onopen = () => (byId('state').textContent = 'live')
-stream.onerror = () => (byId('state').textContent = 'reconnecting …')
+}
+
+// Server-sent events by hand: EventSource sends no key.
+const read = async (response, last) => {
+  let rest = ''
+  let event = { name: '', data: '' }
+  for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split('\n')
+    rest = lines.pop()
+    for (const line of lines) {
+      if (line.startsWith('event:')) event.name = line.slice(6).trim()
+      else if (line.startsWith('data:')) event.data += line.slice(5)
+      else if (line.startsWith('id:')) last.id = line.slice(3).trim()
+      else if (line === '') {
+        if (event.data !== '') take(event)
+        event = { name: '', data: '' }
+      }
+    }
+  }
+}
+
+let attempt = new AbortController()
+const follow = async () => {
+  const last = { id: '' }
+  for (;;) {
+    attempt = new AbortController()
+    try {
+      const headers = last.id === '' ? {} : { 'last-event-id': last.id }
+      const response = await ask('/api/v1/live', { headers, signal: attempt.signal })
+      byId('state').textContent = 'live'
+      await read(response, last)
+    } catch (error) {
+      byId('state').textContent = error.message === 'a key is needed' ? error.message : 'reconnecting …'
+    }
+    await new Promise(resolve => {
+      setTimeout(resolve, 2000)
+      byId('key').addEventListener('submit', resolve, { once: true })
+    })
+  }
+}
+void follow()
 
 const began = performance.now()
 setInterval(() => {
@@ -74,7 +133,7 @@ setInterval(() => {
 
 const poll = async () => {
   try {
-    const ledger = await (await fetch('/api/v1/ledger')).json()
+    const ledger = await (await ask('/api/v1/ledger')).json()
     byId('stored').textContent = (ledger.stored + ledger.in_flight).toLocaleString()
     byId('ledger').textContent = ledger.imbalance === 0 ? 'balanced' : 'out by ' + ledger.imbalance
   } catch {
@@ -83,4 +142,12 @@ const poll = async () => {
 }
 void poll()
 setInterval(poll, 2000)
+
+byId('key').addEventListener('submit', event => {
+  event.preventDefault()
+  key = byId('key-text').value.trim()
+  sessionStorage.setItem('weir-key', key)
+  attempt.abort()
+  void poll()
+})
 `

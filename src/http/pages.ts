@@ -23,6 +23,7 @@ ul{padding-left:1.2rem}
 .figures div{flex:1;min-width:10rem;background:var(--soft);border:1px solid var(--line);border-radius:6px;padding:.7rem .9rem}
 .figures b{display:block;font-size:1.6rem;font-variant-numeric:tabular-nums}.figures span{color:var(--dim);font-size:.9rem}
 .spark{fill:none;stroke:var(--flow);stroke-width:1.5}
+button{font:inherit;padding:.35rem .9rem;border:1px solid var(--line);border-radius:6px;background:var(--soft);color:inherit;cursor:pointer}
 input{font:inherit;padding:.4rem .6rem;width:100%;border:1px solid var(--line);border-radius:6px;background:var(--soft);color:inherit}
 `
 
@@ -67,6 +68,9 @@ export function landingPage(version: string): string {
 <div><b id="stored">–</b><span>points kept</span></div>
 <div><b id="ledger">–</b><span>ledger</span></div>
 </div>
+<form id="key" hidden><p>This server asks for a key (<code>weir keys create</code>). It stays in this tab.</p>
+<p><input id="key-text" type="password" autocomplete="off" placeholder="weir_…" aria-label="Key"></p>
+<p><button>Use it</button> <span id="key-state" class="dim" role="status"></span></p></form>
 <table hidden><thead><tr><th>Device</th><th>Metric</th><th>Newest</th><th>Time (UTC)</th><th></th></tr></thead>
 <tbody id="points"></tbody></table>
 <h2>Send a point</h2>

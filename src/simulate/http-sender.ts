@@ -37,6 +37,10 @@ export function httpSender(options: HttpSenderOptions): Sender {
   const delivery: Delivery = {
     counts,
     endpoint: new URL('/api/v1/telemetry', options.url).href,
+    headers: {
+      'content-type': 'application/json',
+      ...(options.key === undefined ? {} : { authorization: `Bearer ${options.key}` }),
+    },
     stop: stop.signal,
     firstRetryMs: options.firstRetryMs ?? 100,
   }
@@ -97,16 +101,17 @@ export function httpSender(options: HttpSenderOptions): Sender {
 interface Delivery {
   readonly counts: SendCounts
   readonly endpoint: string
+  readonly headers: Readonly<Record<string, string>>
   readonly stop: AbortSignal
   readonly firstRetryMs: number
 }
 
 /** Sends until it is answered for good. False when the sender was closed before that. */
 async function deliver(body: string, points: number, delivery: Delivery): Promise<boolean> {
-  const { counts, endpoint, stop } = delivery
+  const { counts, stop } = delivery
   let pauseMs = delivery.firstRetryMs
   for (;;) {
-    const outcome = await post(endpoint, body, stop)
+    const outcome = await post(body, delivery)
     if (outcome.kind !== 'again') {
       const refused = outcome.kind === 'refused' ? points : Math.min(points, outcome.refused)
       counts.refused += refused
@@ -124,10 +129,9 @@ async function deliver(body: string, points: number, delivery: Delivery): Promis
   }
 }
 
-async function post(endpoint: string, body: string, stop: AbortSignal): Promise<Outcome> {
+async function post(body: string, { endpoint, headers, stop }: Delivery): Promise<Outcome> {
   try {
     const signal = AbortSignal.any([stop, AbortSignal.timeout(REQUEST_TIMEOUT_MS)])
-    const headers = { 'content-type': 'application/json' }
     const response = await fetch(endpoint, { method: 'POST', body, headers, signal })
     const text = await response.text()
     const { status } = response

@@ -30,6 +30,7 @@ interface Lane {
 interface LaneOptions {
   readonly url: string
   readonly clientId: string
+  readonly key: string | undefined
   readonly firstRetryMs: number
   readonly counts: SendCounts
   /** Called for each message when its acknowledgement is there. */
@@ -61,6 +62,7 @@ function mqttLane(options: LaneOptions): Lane {
   function connect(): void {
     const connection = mqtt.connect(options.url, {
       clientId: options.clientId,
+      ...(options.key === undefined ? {} : { username: 'weir', password: options.key }),
       keepalive: KEEPALIVE_SECONDS,
       reconnectPeriod: 0,
       connectTimeout: 5_000,
@@ -130,7 +132,8 @@ export function mqttSender(options: MqttSenderOptions): Sender {
   const lanes: Lane[] = []
   for (let l = 0; l < options.lanes; l++) {
     const clientId = `${name}-${l}`
-    lanes.push(mqttLane({ url: options.url, clientId, firstRetryMs, counts, settled }))
+    const { url, key } = options
+    lanes.push(mqttLane({ url, key, clientId, firstRetryMs, counts, settled }))
   }
 
   const offer = (message: Message): boolean => {

@@ -3,6 +3,7 @@ import type { FaultRates } from './faults.ts'
 export interface SimulateOptions {
   readonly protocol: 'http' | 'mqtt'
   readonly target: string
+  readonly key?: string | undefined
   readonly devices: number
   /** Of each device. */
   readonly metrics: number

@@ -32,6 +32,8 @@ export interface Sender {
 
 export interface SenderOptions {
   readonly url: string
+  /** What the platform asks for, where it asks for keys. */
+  readonly key?: string | undefined
   /** Connections; each device stays on one of them. */
   readonly lanes: number
   /** Messages that may wait for their acknowledgement, over all lanes. */

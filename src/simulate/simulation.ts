@@ -96,9 +96,9 @@ async function orStop(promise: Promise<void>, stop: AbortSignal): Promise<void> 
 }
 
 function openSender(options: SimulateOptions): Sender {
-  const { target: url, connections: lanes, batch, maxWaiting } = options
-  if (options.protocol === 'mqtt') return mqttSender({ url, lanes, maxWaiting })
-  return httpSender({ url, lanes, maxWaiting, batch })
+  const { target: url, key, connections: lanes, batch, maxWaiting } = options
+  if (options.protocol === 'mqtt') return mqttSender({ url, key, lanes, maxWaiting })
+  return httpSender({ url, key, lanes, maxWaiting, batch })
 }
 
 interface Run {

@@ -298,3 +298,27 @@ test('no key is ever in the log or the metrics, however it is sent and whatever 
   const secret = key.slice(-32, -4)
   for (const place of [weir.output(), text]) assert.ok(!place.includes(secret))
 })
+
+test('a simulated fleet sends with a key, over HTTP and MQTT', async t => {
+  const { weir, tenant } = await startClosed(t)
+  const fleet = await tenant('fleet')
+  for (const target of [weir.url, weir.mqttUrl]) {
+    const args = ['simulate', '--devices', '5', '--duration', '1s', '--target', target]
+    const { code, stdout, stderr } = await runWeir([...args, '--key', fleet.key])
+    assert.equal(code, 0, stdout + stderr)
+    assert.match(stdout, /([1-9]\d*) of \1 points acknowledged/)
+  }
+  const { text } = await fleet.ask('GET', '/api/v1/devices')
+  assert.equal(text.match(/"id":/g)?.length, 5, text)
+  const refused = await runWeir([
+    'simulate',
+    '--devices',
+    '2',
+    '--duration',
+    '1s',
+    '--target',
+    weir.url,
+  ])
+  assert.notEqual(refused.code, 0)
+  assert.match(refused.stdout, /401/)
+})

@@ -8,6 +8,7 @@ import { exitCode } from '../exit-code.ts'
 const OPTIONS = {
   protocol: { type: 'string', default: 'http' },
   target: { type: 'string' },
+  key: { type: 'string' },
   devices: { type: 'string', default: '100' },
   metrics: { type: 'string', default: '4' },
   interval: { type: 'string' },
@@ -32,6 +33,7 @@ export const SIMULATE_HELP = `weir simulate: a fleet of pumps and climate sensor
 
   --protocol http|mqtt   how to send (http; the scheme of --target decides where it is given)
   --target URL           where to (http://127.0.0.1:8080, mqtt://127.0.0.1:1883)
+  --key KEY              for a platform that asks for keys (WEIR_KEY)
   --connections N        connections; each device stays on one (4)
   --batch N              messages a request at most, HTTP (250)
   --max-waiting N        messages that may wait for their acknowledgement (2000)
@@ -65,7 +67,10 @@ class UsageError extends Error {
 const DEFAULT_TARGETS = { http: 'http://127.0.0.1:8080', mqtt: 'mqtt://127.0.0.1:1883' }
 
 /** @throws UsageError, or the TypeError of `parseArgs`, naming the option. */
-export function parseSimulateArgs(args: readonly string[]): SimulateOptions {
+export function parseSimulateArgs(
+  args: readonly string[],
+  env: CommandIo['env'] = {},
+): SimulateOptions {
   const { values, positionals } = parseArgs({
     args: [...args],
     options: OPTIONS,
@@ -79,6 +84,7 @@ export function parseSimulateArgs(args: readonly string[]): SimulateOptions {
   const metrics = whole('metrics', values.metrics)
   return {
     ...route(values.protocol, values.target),
+    key: values.key ?? env['WEIR_KEY'],
     devices,
     metrics,
     intervalMs: intervalMs(values.interval, values.rate, devices * metrics),
@@ -166,7 +172,7 @@ export async function simulateCommand(args: readonly string[], io: CommandIo): P
   setMaxListeners(0, stop.signal)
   const abort = (): void => stop.abort()
   try {
-    const options = parseSimulateArgs(args)
+    const options = parseSimulateArgs(args, io.env)
     process.once('SIGINT', abort)
     process.once('SIGTERM', abort)
     const { runSimulation } = await import('../../simulate/simulation.ts')

@@ -54,7 +54,7 @@ describe('the options of a simulation', () => {
       // Each is known: what is wrong is the missing value, not the flag.
       assert.throws(() => parseSimulateArgs([flag]), /argument missing|ambiguous/)
     }
-    assert.equal(named.size, 20)
+    assert.equal(named.size, 21)
   })
 
   it('are answered with exit code 2 and one line when they are wrong', async () => {

@@ -83,6 +83,26 @@ interface Asked {
   readonly startedMs: number
 }
 
+interface Presented {
+  readonly connection: LaneConnection
+  readonly bytes: Buffer
+  /** Has read the request in `bytes`. */
+  readonly reader: RequestReader
+  readonly of: typeof LATEST
+  readonly id: string
+}
+
+/** What the key of a request allows; undefined where it does not allow the request. */
+function verified(access: HttpServices['access'], presented: Presented): Access | undefined {
+  const { connection, bytes, reader, of, id } = presented
+  const { keyStart, keyEnd } = reader
+  if (keyStart === 0) return undefined
+  const found = access.verify(connection.key.read(bytes, keyStart, keyEnd))
+  if (found === undefined || !found.scopes.includes(of.scope)) return undefined
+  if (!reaches(found, id)) return undefined
+  return access.limits.take(found, of === RECORD) === undefined ? found : undefined
+}
+
 /** Answers one request; see `ConnectionOptions.serve`. */
 function laneServer(services: HttpServices, { nextId, keepAliveMs }: LaneOptions) {
   const { limits, access, table, logger } = services
@@ -129,23 +149,12 @@ function laneServer(services: HttpServices, { nextId, keepAliveMs }: LaneOptions
       refuse(error)
     }
   }
-  const verified = (key: string, { of, id }: Pick<Asked, 'of' | 'id'>): Access | undefined => {
-    const found = access.verify(key)
-    if (found === undefined || !found.scopes.includes(of.scope)) return undefined
-    if (!reaches(found, id)) return undefined
-    return access.limits.take(found, of === RECORD) === undefined ? found : undefined
-  }
   return (connection: LaneConnection, bytes: Buffer, at: number): number => {
     if (!reader.read(bytes, at)) return -1
     const { isPost, idStart, idEnd, bodyStart, end, requestIdStart, requestIdEnd } = reader
-    const { keyStart, keyEnd } = reader
     const of = isPost ? RECORD : LATEST
     const id = bytes.toString('latin1', idStart, idEnd)
-    const allowed =
-      access.open ??
-      (keyStart === 0
-        ? undefined
-        : verified(connection.key.read(bytes, keyStart, keyEnd), { of, id }))
+    const allowed = access.open ?? verified(access, { connection, bytes, reader, of, id })
     // What the key does not allow is refused where everything is refused.
     if (allowed === undefined) return -1
     const asked = {

@@ -3,8 +3,8 @@ import { csvLayout, RecordingError } from '../../model/csv-layout.ts'
 import { ownRows, SAMPLE_ROWS } from '../csv/csv-rows.ts'
 import { DELIMITERS, metricNames, refused } from '../mapping.ts'
 import type { Mapping } from '../mapping.ts'
-import { MAX_PART_BYTES, PART_BYTES } from './import-part.ts'
 import type { ImportPart } from './import-part.ts'
+import { recordParts } from './record-parts.ts'
 
 const QUOTE = 34
 const NEWLINE = 10
@@ -25,14 +25,16 @@ export interface SourceFile {
  */
 export async function* csvParts(file: SourceFile): AsyncGenerator<ImportPart, void, void> {
   const quotes = new OpenQuotes()
+  const ends = {
+    lastEnd: (bytes: Buffer) => quotes.lastEnd(bytes),
+    endless: 'a record has no end; is a quote not closed?',
+  }
   let header: Buffer | undefined
   let headerLines = 0
   let mapping = file.mapping
   let line = 0
   let sent = 0
-  let waiting: Buffer[] = []
-  let waitingBytes = 0
-  const partOf = (records: Buffer): ImportPart => {
+  for await (const records of recordParts(file.source, ends)) {
     let body = records
     if (header === undefined) {
       header = records.subarray(0, firstEnd(records))
@@ -43,26 +45,11 @@ export async function* csvParts(file: SourceFile): AsyncGenerator<ImportPart, vo
     const lines = headerLines
     line += newlines(records)
     sent += records.length
-    return {
+    yield {
       ...{ format: 'csv', mapping, body, refused: [], done: sent / Math.max(1, file.bytes) },
       rowOf: index => (index < lines ? index : begin + index - lines),
     }
   }
-  for await (const chunk of file.source) {
-    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-    const end = quotes.lastEnd(bytes)
-    if (end > 0 && waitingBytes + end >= PART_BYTES) {
-      yield partOf(Buffer.concat([...waiting, bytes.subarray(0, end)]))
-      waiting = [bytes.subarray(end)]
-      waitingBytes = bytes.length - end
-    } else {
-      waiting.push(bytes)
-      waitingBytes += bytes.length
-    }
-    if (waitingBytes > MAX_PART_BYTES) throw refused('a record has no end; is a quote not closed?')
-  }
-  if (waitingBytes > 0) yield partOf(Buffer.concat(waiting))
-  else if (sent === 0) throw refused('the file is empty')
 }
 
 /** Follows quotes through a file, to know which line breaks end a record. */

@@ -210,7 +210,7 @@ test('a damaged state is told, and the analytics begin without a past', async co
   const node = await openNode(folder)
   await node.append(oneSeries(steady))
   await node.close()
-  writeFileSync(join(folder, 'analytics.state'), 'WEIRREC1 and no more')
+  writeFileSync(join(folder, 'analytics.state'), 'WEIRREC2 and no more')
   const other = await openNode(folder)
   assert.match(other.warnings.join(), /damaged/)
   await other.append(oneSeries([...steady, 30], 100))

@@ -128,7 +128,8 @@ function openGate(config: Config, core: Core): IngestGate {
     admitsNew: registry.admitsNew.bind(registry),
   }
   return new IngestGate({
-    ...{ log, table, ledger, clock, limits: config.ingest, devices },
+    ...{ log, table, ledger, clock, devices },
+    limits: { ...config.ingest, maxTenantSeries: config.limits.maxTenantSeries },
     ...{ rules: registry.rules, onViolations: registry.countViolations.bind(registry) },
     rates: pointsPerSecond > 0 ? new DeviceRates({ pointsPerSecond, burstMs }) : undefined,
     onPoints: (sender, points) => access.limits.takePoints(sender, points),

@@ -174,6 +174,11 @@ export const configSchema = section('The configuration of a Weir node.', {
     ),
     keyPointsPerSecond: count(0, 'Points of a key that says nothing else; likewise.', 0),
     devicePointsPerSecond: count(0, 'Points of each device, whoever sends them; likewise.', 0),
+    maxTenantSeries: count(
+      0,
+      'Series of each tenant, so that none takes all of `ingest.maxSeries`; further ones are refused.',
+      0,
+    ),
     burstMs: duration(
       10 * SECOND,
       'What may come at once: as much as the rate brings in this time.',

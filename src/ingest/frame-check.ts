@@ -5,6 +5,7 @@ import type { SeriesTable } from '../model/series-table.ts'
 import { MAX_TIME_US } from '../model/time.ts'
 import type { DeviceRates } from './device-rates.ts'
 import type { DevicePolicy, IngestLimits } from './limits.ts'
+import { seriesRefusal } from './series-room.ts'
 
 export interface FrameCheckContext {
   readonly limits: IngestLimits
@@ -112,14 +113,14 @@ function checkNames(batch: Batch, context: FrameCheckContext): Problem | undefin
     if (problem !== undefined) return problem
     sound.add(batch.seriesDevice)
   }
-  if (table.seriesCount + batch.seriesDevice.length > limits.maxSeries) {
-    const fresh = batch.seriesDevice.length - knownSeries(batch, table)
-    if (table.seriesCount + fresh > limits.maxSeries) {
-      const detail = `there would be more than ${limits.maxSeries} series (ingest.maxSeries)`
-      return { index: 0, field: 'series', detail, reason: 'limit' }
-    }
-  }
-  return undefined
+  const { tenant } = batch
+  const series = batch.seriesDevice.length
+  // Counting those that are known is only worth it where not all of them would have room.
+  if (seriesRefusal(table, limits, { tenant, count: series }) === undefined) return undefined
+  const count = series - knownSeries(batch, table)
+  const detail = seriesRefusal(table, limits, { tenant, count })
+  if (detail === undefined) return undefined
+  return { index: 0, field: 'series', detail, reason: 'limit' }
 }
 
 function checkSeries(batch: Batch): Problem | undefined {

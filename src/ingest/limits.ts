@@ -6,6 +6,8 @@ export interface IngestLimits {
   /** Points further ahead of the clock are refused, so that one bad clock cannot hide `latest`. */
   readonly maxFutureMs: number
   readonly maxSeries: number
+  /** Of each tenant; 0 or absent: no bound of its own. */
+  readonly maxTenantSeries?: number
   /** Bytes admitted that wait for the log; beyond it requests are answered "overloaded". */
   readonly maxPendingBytes: number
 }

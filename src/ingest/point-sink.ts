@@ -7,6 +7,7 @@ import type { BatchBuilder, PointVisitor } from './batch-builder.ts'
 import { InexactNumber } from './json.ts'
 import type { DeviceRates } from './device-rates.ts'
 import type { DevicePolicy, IngestLimits } from './limits.ts'
+import { seriesRefusal } from './series-room.ts'
 import type { ValueCheck } from './value-check.ts'
 
 /** The fast way of plain bodies; false: not plain, decode it anew (see `MessageScanner`). */
@@ -397,9 +398,10 @@ export class PointSink {
         this.reject(path(field, name), `metric name ${problem}`, 'invalid_name')
         return -1
       }
-      if (this.#context.table.seriesCount >= limits.maxSeries) {
-        const detail = `there are ${limits.maxSeries} series already (ingest.maxSeries)`
-        this.reject(path(field, name), detail, 'limit')
+      const fresh = { tenant: this.#builder.tenant, count: 1 }
+      const refusal = seriesRefusal(this.#context.table, limits, fresh)
+      if (refusal !== undefined) {
+        this.reject(path(field, name), refusal, 'limit')
         return -1
       }
     }

@@ -12,6 +12,7 @@ export interface DeviceEntry {
 interface TenantEntry {
   readonly devices: Map<string, DeviceEntry>
   readonly metrics: Map<string, number>
+  seriesCount: number
 }
 
 /**
@@ -35,6 +36,10 @@ export class SeriesTable {
 
   get seriesCount(): number {
     return this.#seriesDevice.length
+  }
+
+  seriesCountOf(tenant: string): number {
+    return this.#tenants.get(tenant)?.seriesCount ?? 0
   }
 
   get metricCount(): number {
@@ -85,7 +90,9 @@ export class SeriesTable {
   series(device: DeviceEntry, metric: string): number {
     const known = device.series.get(metric)
     if (known !== undefined) return known
-    const { metrics } = this.#tenant(device.tenant)
+    const tenant = this.#tenant(device.tenant)
+    const { metrics } = tenant
+    tenant.seriesCount++
     let metricId = metrics.get(metric)
     if (metricId === undefined) {
       metricId = this.#metricNames.push(metric) - 1
@@ -122,7 +129,7 @@ export class SeriesTable {
   #tenant(name: string): TenantEntry {
     let entry = this.#tenants.get(name)
     if (entry === undefined) {
-      entry = { devices: new Map(), metrics: new Map() }
+      entry = { devices: new Map(), metrics: new Map(), seriesCount: 0 }
       this.#tenants.set(name, entry)
     }
     return entry

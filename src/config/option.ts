@@ -14,7 +14,14 @@ export interface SchemaNode {
   readonly minLength?: number
   readonly maximum?: number
   readonly pattern?: string
-  readonly format?: 'address' | 'topic-template' | 'topic-filter' | 'broker-url'
+  readonly format?:
+    | 'address'
+    | 'topic-template'
+    | 'topic-filter'
+    | 'broker-url'
+    | 'postgres-url'
+    | 'redis-url'
+    | 'nats-server'
   /** A secret: never shown. */
   readonly writeOnly?: boolean
   readonly unit?: Unit

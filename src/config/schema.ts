@@ -34,6 +34,10 @@ const bounded = <T>(minimum: number, maximum: number, { value, description }: Bo
 const address = (value: string, description: string) =>
   Type.String({ default: value, format: 'address', description })
 
+/** A url that may have a password in it. */
+const secret = (format: 'postgres-url' | 'redis-url', description: string) =>
+  Type.String({ default: '', format, writeOnly: true, description })
+
 const certificates = {
   certFile: Type.String({
     default: '',
@@ -222,6 +226,37 @@ export const configSchema = section('The configuration of a Weir node.', {
   }),
   catalog: section('Devices and products.', {
     engine: choice(['sqlite'], 'Which catalog: `sqlite` is a file in the data folder.'),
+  }),
+  postgres: section('The PostgreSQL server of every part that is kept in one.', {
+    url: secret(
+      'postgres-url',
+      '`postgres://USER:PASSWORD@HOST:PORT/DATABASE`. Empty: Weir starts one, with its data in the data folder.',
+    ),
+  }),
+  redis: section('The Redis server of every part that is kept in one.', {
+    url: secret(
+      'redis-url',
+      '`redis://:PASSWORD@HOST:PORT/DATABASE`, or `rediss://` with TLS. Empty: Weir starts the `redis-server` of this machine.',
+    ),
+  }),
+  kafka: section('The Kafka cluster of every part that is kept in one.', {
+    brokers: Type.Array(Type.String({ format: 'address' }), {
+      default: [],
+      description:
+        '`HOST:PORT` of some of its brokers. Empty: Weir starts one of `kafka.home`, on Java 17 or later.',
+    }),
+    home: Type.String({
+      default: '',
+      description:
+        'Folder of an installed Kafka 4 (the one that has `libs`), for a broker that Weir starts. Empty: that of `KAFKA_HOME`.',
+    }),
+  }),
+  nats: section('The NATS servers of every part that is kept in them.', {
+    servers: Type.Array(Type.String({ format: 'nats-server', writeOnly: true }), {
+      default: [],
+      description:
+        '`nats://USER:PASSWORD@HOST:PORT` or `HOST:PORT` of some of them. Empty: Weir starts the `nats-server` of this machine, with its streams in the data folder.',
+    }),
   }),
   ingest: section('What the doors accept.', {
     tenant: text('default', 'Tenant of requests that name none.'),

@@ -8,7 +8,7 @@ export function withoutSecrets(config: unknown): unknown {
 
 function hide(node: SchemaNode, value: unknown): unknown {
   if (value === undefined) return undefined
-  if (node.writeOnly === true) return '(secret)'
+  if (node.writeOnly === true) return value === '' ? '' : '(secret)'
   if (Array.isArray(value)) return value.map(item => hide(node.items ?? {}, item))
   if (typeof value !== 'object' || value === null) return value
   const entries = Object.entries(value).map(([name, child]) => [

@@ -3,6 +3,7 @@ import { parseAddress } from './address.ts'
 import { brokerUrlProblem } from './broker-url.ts'
 import type { SchemaNode } from './option.ts'
 import type { Problem } from './problem.ts'
+import { natsServerProblem, postgresUrlProblem, redisUrlProblem } from './server-url.ts'
 import { suggestion } from './suggestion.ts'
 import { topicFilterProblem } from './topic-filter.ts'
 import { topicTemplateProblem } from './topic-template.ts'
@@ -108,7 +109,8 @@ function checkString(node: SchemaNode, given: Given): Checked {
   const wrong = node.format === undefined ? undefined : FORMATS[node.format]?.(value)
   if (wrong === undefined) return given
   // Somebody may have put a password into a url.
-  return problem(given, `${node.format === 'broker-url' ? 'it' : shown(value)} ${wrong}`)
+  const isSecret = node.writeOnly === true || node.format === 'broker-url'
+  return problem(given, `${isSecret ? 'it' : shown(value)} ${wrong}`)
 }
 
 /** What is wrong with a text of a format, if anything. */
@@ -116,6 +118,9 @@ const FORMATS: Readonly<Record<string, (text: string) => string | undefined>> = 
   'topic-template': topicTemplateProblem,
   'topic-filter': topicFilterProblem,
   'broker-url': brokerUrlProblem,
+  'postgres-url': postgresUrlProblem,
+  'redis-url': redisUrlProblem,
+  'nats-server': natsServerProblem,
 }
 
 function checkArray(node: SchemaNode, given: Given): Checked {
@@ -126,8 +131,15 @@ function checkArray(node: SchemaNode, given: Given): Checked {
     } catch {
       return problem(given, 'is not a JSON or YAML list')
     }
+    // `HOST:PORT,HOST:PORT`, as most programs take it.
+    if (typeof value === 'string' && node.items?.type === 'string') value = value.split(/\s*,\s*/)
   }
-  if (!Array.isArray(value)) return problem(given, `${shown(given.value)} is not a list`)
+  if (!Array.isArray(value)) {
+    return problem(
+      given,
+      `${node.items?.writeOnly === true ? 'it' : shown(given.value)} is not a list`,
+    )
+  }
   const items = value.map((item, i) =>
     checkValue(node.items ?? {}, { ...given, path: `${given.path}[${i}]`, value: item }),
   )

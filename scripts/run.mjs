@@ -20,6 +20,7 @@ const COMMANDS = {
   format: ['node_modules/prettier/bin/prettier.cjs', '--write', '.'],
   reference: ['scripts/reference.ts'],
   build: ['scripts/build.ts'],
+  servers: ['scripts/servers.ts'],
 }
 
 const [name = '', ...rest] = process.argv.slice(2)

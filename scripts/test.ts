@@ -1,16 +1,17 @@
-// `npm test [-- FILTER… --name PATTERN --failed]`: provides what the tests need, runs them, says what was
-// skipped. `--failed` runs again the files that failed the last time.
+// `npm test [-- FILTER… --name PATTERN --failed]`: provides what the tests need, real servers too,
+// runs them, says what was skipped. `--failed` runs again the files that failed the last time.
 // A filter is a part of a test file's path. With CI=true a skipped test is a failure, unless its
 // reason begins with "optional:".
 import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { availableParallelism, constants } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { Readable } from 'node:stream'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { parseArgs } from 'node:util'
-import { provideTools } from './provide-tools.ts'
+import { provideTools, toolsNamed } from './provide-tools.ts'
 import { root } from './root.ts'
+import { SERVERS, serversNeeded, startTestServers } from './test-servers.ts'
 
 const TIMEOUT_MS = 10 * 60_000
 const CLOSING_LINE = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) /
@@ -36,7 +37,16 @@ if (files.length === 0) {
   console.error(`No test file matches ${positionals.join(', ')}.`)
   process.exit(2)
 }
-provideTools(files.map(file => readFileSync(join(root, file), 'utf8')))
+provideTools(toolsNamed(files.map(file => readFileSync(join(root, file), 'utf8'))))
+const { shared, own } = serversNeeded(files.map(file => join(root, file)))
+for (const name of new Set([...shared, ...own])) SERVERS[name].get()
+const servers = await startTestServers(shared)
+Object.assign(process.env, servers.env)
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    void servers.stop().finally(() => process.exit(128 + constants.signals[signal]))
+  })
+}
 
 const skipped: string[] = []
 const closing: string[] = []
@@ -55,7 +65,7 @@ const stream = run({
 Readable.from(withoutTotals(stream as AsyncIterable<Event>))
   .pipe(new spec())
   .on('data', (text: Buffer) => process.stdout.write(text))
-  .on('end', conclude)
+  .on('end', () => void conclude())
 
 async function* withoutTotals(events: AsyncIterable<Event>): AsyncIterable<Event> {
   for await (const event of events) if (!withhold(event)) yield event
@@ -85,7 +95,11 @@ function withhold({ type, data }: Event): boolean {
   return isTotal
 }
 
-function conclude(): void {
+async function conclude(): Promise<void> {
+  await servers.stop()
+  if (servers.missing.length > 0) {
+    console.log(`\nServers that could not be had:\n  ${servers.missing.join('\n  ')}`)
+  }
   if (skipped.length > 0) {
     console.log(`\nSkipped:\n${skipped.map(line => `  ﹣ ${line}`).join('\n')}\n`)
   }

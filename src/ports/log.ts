@@ -1,4 +1,5 @@
 import type { Batch, EncodedBatch } from '../model/batch.ts'
+import type { DeadLetters } from './dead-letters.ts'
 
 /** A place in the log. Offsets rise by one with each entry of a partition, from 0. */
 export interface LogPosition {
@@ -89,6 +90,8 @@ export interface LogCapabilities {
  */
 export interface Log {
   readonly capabilities: LogCapabilities
+  /** Where what consumers cannot take is kept, if the log has such a place. */
+  readonly deadLetters?: DeadLetters
   append(entries: readonly EncodedBatch[]): Promise<void>
   subscribe(options: SubscribeOptions): Promise<Subscription>
   /**

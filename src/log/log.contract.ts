@@ -7,7 +7,10 @@ import type { Log, LogEntry, LogPosition } from '../ports/log.ts'
 
 /** One log's storage, empty at first. */
 export interface LogHarness {
-  /** Opens the log; again after it was closed, with what it had kept. */
+  /**
+   * Opens the log; again after it was closed, with what it had kept. A shared one is opened several
+   * times at once, as several processes do.
+   */
   open(): Promise<Log>
   /** Removes the storage, after the log was closed. */
   remove(): Promise<void>
@@ -141,15 +144,25 @@ export function logContract(name: string, harness: () => Promise<LogHarness>): v
       await subscription.close()
     })
 
-    it('delivers before it acknowledges, if it says so', async t => {
-      if (!log.capabilities.deliversBeforeAck) return t.skip('the engine does not say so')
+    it('delivers before it acknowledges if it says so, and else without waiting for it', async () => {
       const { entries, deliver } = recorder()
-      const subscription = await log.subscribe({ group: 'a', from: [], deliver })
+      let release = (): void => {}
+      const released = new Promise<void>(resolve => (release = resolve))
+      const isFirst = log.capabilities.deliversBeforeAck
+      const subscription = await log.subscribe({
+        ...{ group: 'a', from: [] },
+        deliver: given => {
+          deliver(given)
+          return isFirst ? undefined : released
+        },
+      })
       await subscription.caughtUp
       for (const tag of upTo(10)) {
         await log.append([taggedEntry(tag), taggedEntry(tag + 100)])
-        assert.equal(entries.length, 2 * (tag + 1))
+        if (isFirst) assert.equal(entries.length, 2 * (tag + 1))
       }
+      release()
+      await until(() => entries.length === 20)
     })
 
     it('delivers to each group, and to none while its last delivery is pending', async () => {
@@ -191,7 +204,8 @@ export function logContract(name: string, harness: () => Promise<LogHarness>): v
       const rest = await readAll('b', [position])
       const inPartition = rest.filter(entry => entry.position.partition === position.partition)
       assert.deepEqual(inPartition[0].position, position)
-      const { partition, next } = log.status().partitions[0]
+      const { partition } = position
+      const next = log.status().partitions.find(one => one.partition === partition)?.next ?? NaN
       const nothing = await readAll('c', [{ partition, offset: next }])
       assert.equal(nothing.filter(entry => entry.position.partition === partition).length, 0)
     })
@@ -220,18 +234,19 @@ export function logContract(name: string, harness: () => Promise<LogHarness>): v
       for (const tag of upTo(40)) await log.append([taggedEntry(tag)])
       const ahead = await readAll('ahead')
       await readAll('behind')
-      const commit = (group: string, entry: LogEntry): Promise<void> =>
-        log.commit(group, [{ ...entry.position, offset: entry.position.offset + 1 }])
+      const commit = (group: string, { position }: LogEntry): Promise<void> =>
+        log.commit(group, [{ ...position, offset: position.offset + 1 }])
       await commit('ahead', ahead[39])
       await commit('behind', ahead[9])
       await commit('ahead', ahead[3])
       for (const tag of upTo(10)) await log.append([taggedEntry(40 + tag)])
       await reopen()
-      const kept = tags(await readAll('behind'))
-      assert.deepEqual(
-        kept.filter(tag => tag >= 10),
-        upTo(50).filter(tag => tag >= 10),
-      )
+      const kept = new Set(tags(await readAll('behind')))
+      const isCommitted = ({ position }: LogEntry): boolean =>
+        position.partition === ahead[9].position.partition &&
+        position.offset <= ahead[9].position.offset
+      const needed = tags(ahead.filter(entry => !isCommitted(entry)))
+      for (const tag of [...needed, ...upTo(10).map(tag => 40 + tag)]) assert.ok(kept.has(tag))
     })
 
     it('counts points and offsets over trims and restarts', async () => {
@@ -252,6 +267,8 @@ export function logContract(name: string, harness: () => Promise<LogHarness>): v
           partitions.map(({ partition, next }) => ({ partition, offset: next })),
         )
         await reopen()
+        // A shared log says what this process has appended.
+        if (log.capabilities.isShared) points = 0
         assert.equal(log.status().pointsAppended, points)
         assert.deepEqual(
           log.status().partitions.map(one => one.next),
@@ -260,14 +277,16 @@ export function logContract(name: string, harness: () => Promise<LogHarness>): v
       }
     })
 
-    it('fails when a consumer refuses an entry: acknowledged data must not pass it by', async t => {
-      if (!log.capabilities.deliversBeforeAck) return t.skip('appends do not wait for consumers')
+    it('fails when a consumer refuses an entry: acknowledged data must not pass it by', async () => {
       await log.subscribe({
         group: 'a',
         from: [],
         deliver: () => Promise.reject(new Error('store is broken')),
       })
-      await assert.rejects(log.append([taggedEntry(0)]), rejectsWith('closed'))
+      const append = log.append([taggedEntry(0)])
+      if (log.capabilities.deliversBeforeAck) await assert.rejects(append, rejectsWith('closed'))
+      else await append
+      await until(() => log.status().failure !== undefined)
       await assert.rejects(log.append([taggedEntry(1)]), rejectsWith('closed'))
       assert.match(log.status().failure ?? '', /store is broken/)
       await reopen()
@@ -288,7 +307,12 @@ export function logContract(name: string, harness: () => Promise<LogHarness>): v
   })
 }
 
-/** Waits, turn by turn of the event loop, for a condition; the test's own timeout is the bound. */
+/** Waits for a condition; the test's own timeout is the bound. */
 export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise(resolve => setImmediate(resolve))
+  for (let turns = 0; !condition(); turns++) {
+    // Turn by turn at first; a server on the same machine needs the processor too.
+    await new Promise<unknown>(resolve =>
+      turns < 100 ? setImmediate(resolve) : setTimeout(resolve, 1),
+    )
+  }
 }

@@ -13,7 +13,7 @@ export interface LogEntry extends EncodedBatch {
 }
 
 export interface LogStatus {
-  /** Entries that a subscriber has not committed yet, per partition of the log. */
+  /** What is kept, per partition of the log; of a shared log what was last heard of it. */
   readonly partitions: readonly {
     readonly partition: number
     /** The oldest offset still kept. */
@@ -21,10 +21,17 @@ export interface LogStatus {
     /** The offset that the next entry gets. */
     readonly next: number
   }[]
-  /** Points ever appended, trimmed entries included; counted by the log itself. */
+  /**
+   * Points ever appended, trimmed entries included; counted by the log itself. Of a shared log: those
+   * that this process has appended since it opened it.
+   */
   readonly pointsAppended: number
-  /** Bytes of the entries that are kept. */
+  /** Bytes of the entries that are kept; 0 where only the log's servers know. */
   readonly bytes: number
+  /** Entries that each group here has not committed, of the partitions that it has here; shared logs. */
+  readonly lag?: ReadonlyMap<string, number>
+  /** Entries that retention has removed before a group here had them; shared logs. */
+  readonly expired?: number
   /** Why the log takes no writes any more, for `/ready`; absent while it does. */
   readonly failure?: string
 }

@@ -23,6 +23,10 @@ export const FOLDERS: Readonly<Record<string, FolderRule>> = {
   kit: { values: [] },
   ports: { values: ['model'] },
   ...Object.fromEntries([...ENGINES, ...STAGES].map(folder => [folder, ownBase])),
+  // What the engines on PostgreSQL share; engineZones keeps the others from it.
+  postgres: ownBase,
+  store: { values: [...BASE, 'postgres'] },
+  catalog: { values: [...BASE, 'postgres'] },
   http: { values: BASE, types: [...STAGES, 'observe', 'config'] },
   observe: ownBase,
   config: ownBase,
@@ -39,6 +43,7 @@ const LIBRARIES: readonly (readonly [library: string, places: readonly string[]]
   ['lmdb', ['src/log/embedded', 'src/store/blocks']],
   ['node:sqlite', ['src/catalog/sqlite', 'src/compose/data-lock.ts']],
   ['kysely', ['src/catalog']],
+  ['pg', ['src/postgres']],
   ['fastify', ['src/http']],
   ['@fastify', ['src/http']],
   ['typebox', ['src/http', 'src/config']],
@@ -114,6 +119,10 @@ function engineZones(folder: string): Zone[] {
   return subfolders(join(root, 'src', folder)).flatMap(engine => {
     const place = `src/${folder}/${engine}`
     const common = [...folderRestrictions(folder), ...libraryRestrictions(place)]
+    if (engine !== 'postgres') {
+      const message = 'Only the engines on PostgreSQL import src/postgres.'
+      common.push({ regex: '^(\\.\\./)+postgres/', message })
+    }
     const message = `Engines never import each other (${place}).`
     // `../log.contract.ts` is for all engines; `../kafka/…` is another one.
     const zone = (files: string, climb: string): Zone => ({

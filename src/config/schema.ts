@@ -232,6 +232,25 @@ export const configSchema = section('The configuration of a Weir node.', {
       'postgres-url',
       '`postgres://USER:PASSWORD@HOST:PORT/DATABASE`. Empty: Weir starts one, with its data in the data folder.',
     ),
+    schema: Type.String({
+      default: 'weir',
+      pattern: '^[a-z_][a-z0-9_]{0,62}$',
+      description: 'The schema of that database in which everything of Weir is kept.',
+    }),
+    poolSize: count(
+      15,
+      'Connections of this process at most, of the store and of the catalog each.',
+    ),
+    connectTimeoutMs: duration(
+      5 * SECOND,
+      'Longest wait for a connection, whether it has to be made or to become free.',
+    ),
+    idleTimeoutMs: duration(60 * SECOND, 'A connection that nobody used for so long is closed.'),
+    statementTimeoutMs: duration(
+      30 * SECOND,
+      'Statements that take longer are broken off; 0: none.',
+      0,
+    ),
   }),
   redis: section('The Redis server of every part that is kept in one.', {
     url: secret(

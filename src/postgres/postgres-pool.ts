@@ -1,0 +1,222 @@
+import type { Pool, PoolClient, QueryArrayConfig, QueryConfig } from 'pg'
+import { Backoff } from '../kit/backoff.ts'
+import { WeirError } from '../ports/errors.ts'
+import { isRepeatable, postgresError, sqlState } from './postgres-error.ts'
+
+export interface PostgresOptions {
+  /** `postgres://USER:PASSWORD@HOST:PORT/DATABASE` */
+  readonly url: string
+  /** Where everything of Weir is kept in that database. */
+  readonly schema: string
+  /** Connections held open at most. */
+  readonly poolSize: number
+  /** Until a connection is made, or one of the pool is free. */
+  readonly connectTimeoutMs: number
+  /** A connection that nobody used for so long is closed. */
+  readonly idleTimeoutMs: number
+  /** The server breaks off statements that take longer. */
+  readonly statementTimeoutMs: number
+  /** What the server shows of whose connection it is. */
+  readonly applicationName?: string
+}
+
+/** Connections now, and how many wait for one. */
+export interface PoolFigures {
+  readonly size: number
+  readonly inUse: number
+  readonly idle: number
+  readonly waiting: number
+}
+
+export type PostgresClient = PoolClient
+export type Statement = QueryConfig | QueryArrayConfig
+
+const FIRST_WAIT_MS = 100
+const LAST_WAIT_MS = 2000
+/** Tries of a transaction that met a deadlock. */
+const TRIES = 5
+const INT8 = 20
+const PLAIN_NAME = /^[a-z_][a-z0-9_]{0,62}$/
+
+/**
+ * Connections to one PostgreSQL. While the server cannot be reached, calls fail at once (retryable, with the time
+ * to come back) and only now and then one tries to connect, with growing waits.
+ *
+ * Every error is a `WeirError` (`postgres-error.ts`). `bigint` columns arrive as numbers.
+ */
+export class PostgresPool {
+  readonly schema: string
+  readonly #pool: Pool
+  readonly #poolSize: number
+  readonly #backoff = new Backoff({ firstMs: FIRST_WAIT_MS, lastMs: LAST_WAIT_MS })
+  #down: { readonly error: WeirError; readonly untilMs: number } | undefined = undefined
+  #closing: Promise<void> | undefined = undefined
+
+  /**
+   * Connects once, so that a wrong address or password is told at start.
+   * @throws WeirError `config` or `retryable`
+   */
+  static async open(options: PostgresOptions): Promise<PostgresPool> {
+    if (!PLAIN_NAME.test(options.schema)) {
+      throw new WeirError('config', `postgres.schema: ${options.schema} is no plain name`)
+    }
+    const pool = new PostgresPool(options, await library())
+    try {
+      await pool.query({ text: 'SELECT 1' })
+    } catch (error) {
+      await pool.close()
+      throw error
+    }
+    return pool
+  }
+
+  constructor(options: PostgresOptions, pg: Library) {
+    this.schema = options.schema
+    this.#poolSize = options.poolSize
+    const { builtins: _, ...types } = pg.types
+    const parserOf = types.getTypeParser as (oid: number, format?: string) => unknown
+    const getTypeParser = (oid: number, format?: string): unknown =>
+      oid === INT8 && format !== 'binary' ? Number : parserOf(oid, format)
+    this.#pool = new pg.Pool({
+      connectionString: options.url,
+      max: options.poolSize,
+      connectionTimeoutMillis: options.connectTimeoutMs,
+      idleTimeoutMillis: options.idleTimeoutMs,
+      statement_timeout: options.statementTimeoutMs,
+      application_name: options.applicationName ?? 'weir',
+      // Compiling a plan takes longer than most of these statements.
+      options: `-c search_path=${options.schema},public -c jit=off`,
+      keepAlive: true,
+      types: { getTypeParser: getTypeParser as typeof pg.types.getTypeParser },
+    })
+    // A connection that broke while nobody used it: the pool makes a new one.
+    this.#pool.on('error', () => undefined)
+  }
+
+  /** One statement, committed by itself. Rows are objects, or arrays with `rowMode: 'array'`. */
+  query<Row>(statement: Statement): Promise<{ rows: Row[]; rowCount: number }> {
+    return this.with(client => run<Row>(client, statement))
+  }
+
+  /** Lends one connection for the time of `work`. */
+  async with<T>(work: (client: PostgresClient) => Promise<T>): Promise<T> {
+    const client = await this.#acquire()
+    let broken: WeirError | undefined
+    // Between two statements nobody else listens.
+    const onError = (error: Error): void => void (broken = postgresError(error))
+    client.on('error', onError)
+    try {
+      return await work(client)
+    } catch (error) {
+      const mapped = postgresError(error)
+      // Without a SQLSTATE, who knows what state it is in.
+      if (isConnectionLoss(mapped)) broken ??= mapped
+      throw mapped
+    } finally {
+      client.removeListener('error', onError)
+      client.release(broken !== undefined)
+    }
+  }
+
+  /**
+   * Runs `work` between BEGIN and COMMIT; all of it again where the server broke it off for a deadlock. When the
+   * connection is lost during COMMIT, nobody knows whether it was committed: `work` must bear repeating.
+   */
+  async transaction<T>(work: (client: PostgresClient) => Promise<T>): Promise<T> {
+    for (let left = TRIES; ; left--) {
+      try {
+        return await this.with(client => inTransaction(client, work))
+      } catch (error) {
+        if (left <= 1 || !isRepeatable(error)) throw error
+      }
+    }
+  }
+
+  figures(): PoolFigures {
+    const { totalCount, idleCount, waitingCount } = this.#pool
+    return {
+      size: this.#poolSize,
+      inUse: totalCount - idleCount,
+      idle: idleCount,
+      waiting: waitingCount,
+    }
+  }
+
+  /** Waits for connections that are in use. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#pool.end()
+    return this.#closing
+  }
+
+  async #acquire(): Promise<PostgresClient> {
+    if (this.#closing !== undefined) throw new WeirError('closed', 'PostgreSQL: the pool is closed')
+    const down = this.#down
+    if (down !== undefined && this.#pool.idleCount === 0) {
+      const retryAfterMs = down.untilMs - performance.now()
+      if (retryAfterMs > 0) {
+        const { kind, message, cause, code } = down.error
+        const codes = code === undefined ? {} : { code }
+        throw new WeirError(kind, message, { cause, retryAfterMs, ...codes })
+      }
+      // One tries; the others are told to come back.
+      this.#down = { ...down, untilMs: performance.now() + this.#backoff.next() }
+    }
+    try {
+      const client = await this.#pool.connect()
+      this.#backoff.reset()
+      this.#down = undefined
+      return client
+    } catch (error) {
+      const mapped = postgresError(error)
+      if (mapped.limit !== 'postgres.poolSize') {
+        this.#down = { error: mapped, untilMs: performance.now() + this.#backoff.next() }
+      }
+      throw mapped
+    }
+  }
+}
+
+/** One statement on a connection that is held. */
+export async function run<Row>(
+  client: PostgresClient,
+  statement: Statement,
+): Promise<{ rows: Row[]; rowCount: number }> {
+  const { rows, rowCount } = await client.query(statement as QueryConfig)
+  return { rows: rows as Row[], rowCount: rowCount ?? 0 }
+}
+
+async function inTransaction<T>(
+  client: PostgresClient,
+  work: (client: PostgresClient) => Promise<T>,
+): Promise<T> {
+  await client.query('BEGIN')
+  try {
+    const result = await work(client)
+    await client.query('COMMIT')
+    return result
+  } catch (error) {
+    // Where the connection is lost this fails too, and the first error says why.
+    await client.query('ROLLBACK').catch(() => undefined)
+    throw error
+  }
+}
+
+/** Whether the connection is of no more use. */
+function isConnectionLoss({ kind, cause }: WeirError): boolean {
+  if (kind !== 'retryable' || cause === undefined) return false
+  const state = sqlState(cause)
+  return state === undefined || /^(08|57P)/.test(state)
+}
+
+type Library = Pick<typeof import('pg'), 'Pool' | 'types'>
+
+/** Loaded when needed: who keeps nothing in PostgreSQL needs no client for it. */
+async function library(): Promise<Library> {
+  try {
+    const pg = await import('pg')
+    return pg.default as unknown as Library
+  } catch (cause) {
+    const message = 'PostgreSQL needs the npm package pg, an optional dependency: npm install pg'
+    throw new WeirError('config', message, { cause })
+  }
+}

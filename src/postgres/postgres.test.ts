@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict'
+import { createServer, type AddressInfo } from 'node:net'
+import { describe, test } from 'node:test'
+import { NO_POSTGRES, poolOptions, testPool } from '../../test/fixtures/postgres.ts'
+import { WeirError, type ErrorKind } from '../ports/errors.ts'
+import { copyIn } from './copy-in.ts'
+import { migrate } from './migrate.ts'
+import { postgresError } from './postgres-error.ts'
+import { PostgresPool } from './postgres-pool.ts'
+
+const isKind =
+  (kind: ErrorKind) =>
+  (error: unknown): boolean =>
+    error instanceof WeirError && error.kind === kind
+
+test('what PostgreSQL says is told by its code, and a lost connection by having none', () => {
+  const kinds: [string | undefined, ErrorKind][] = [
+    ['57P01', 'retryable'],
+    ['57P03', 'retryable'],
+    ['57014', 'retryable'],
+    ['08006', 'retryable'],
+    ['ECONNREFUSED', 'retryable'],
+    ['EPIPE', 'retryable'],
+    [undefined, 'retryable'],
+    ['40P01', 'retryable'],
+    ['53300', 'overloaded'],
+    ['23505', 'conflict'],
+    ['22021', 'rejected'],
+    ['54000', 'rejected'],
+    ['28P01', 'config'],
+    ['XX001', 'corrupt'],
+  ]
+  for (const [code, kind] of kinds) {
+    const error = postgresError(Object.assign(new Error('told'), { code }))
+    assert.equal(error.kind, kind, code)
+    assert.match(error.message, /told/)
+  }
+  const full = postgresError(Object.assign(new Error('no space'), { code: '53100' }))
+  assert.deepEqual([full.kind, full.code], ['retryable', 'disk_full'])
+  assert.equal(postgresError(new TypeError('a mistake')).kind, 'closed')
+})
+
+test('a server that is not there is retryable, and not asked again at once', async t => {
+  const server = createServer(socket => socket.destroy())
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => server.close())
+  let connections = 0
+  server.on('connection', () => connections++)
+  const { port } = server.address() as AddressInfo
+  const url = `postgres://u:secret@127.0.0.1:${port}/d`
+  const options = {
+    ...{ url, schema: 'weir', poolSize: 2, connectTimeoutMs: 5000, idleTimeoutMs: 5000 },
+    statementTimeoutMs: 5000,
+  }
+  const failed = (error: unknown): boolean =>
+    isKind('retryable')(error) && !(error as Error).message.includes('secret')
+  await assert.rejects(PostgresPool.open(options), failed)
+  const pool = new PostgresPool(options, (await import('pg')).default)
+  for (let i = 0; i < 100; i++) await assert.rejects(pool.query({ text: 'SELECT 1' }), failed)
+  assert.ok(connections < 10, `${connections} connections`)
+  await pool.close()
+  await assert.rejects(pool.query({ text: 'SELECT 1' }), isKind('closed'))
+})
+
+describe('a pool of PostgreSQL connections', { skip: NO_POSTGRES }, () => {
+  test('connections that the server closed are replaced', async t => {
+    const pool = await testPool(t)
+    const kill = 'SELECT pg_terminate_backend(pg_backend_pid())'
+    await assert.rejects(pool.query({ text: kill }), isKind('retryable'))
+    const { rows } = await pool.query<{ one: number }>({ text: 'SELECT 1::bigint AS one' })
+    assert.deepEqual(rows, [{ one: 1 }])
+    assert.deepEqual(pool.figures(), { size: 8, inUse: 0, idle: 1, waiting: 0 })
+  })
+
+  test('who finds no free connection in time is told so, by the name of the bound', async t => {
+    const pool = await testPool(t, { poolSize: 1, connectTimeoutMs: 50 })
+    await pool.with(async () => {
+      await assert.rejects(
+        pool.query({ text: 'SELECT 1' }),
+        (error: WeirError) => error.kind === 'overloaded' && error.limit === 'postgres.poolSize',
+      )
+    })
+    await pool.query({ text: 'SELECT 1' })
+  })
+
+  test('a statement that takes too long is broken off', async t => {
+    const pool = await testPool(t, { statementTimeoutMs: 20 })
+    await assert.rejects(pool.query({ text: 'SELECT pg_sleep(60)' }), isKind('retryable'))
+    assert.equal(pool.figures().idle, 1)
+  })
+
+  test('a transaction that fails leaves nothing, and its connection is used again', async t => {
+    const pool = await testPool(t, { poolSize: 1 })
+    await pool.query({ text: `CREATE SCHEMA ${pool.schema}` })
+    await pool.query({ text: 'CREATE TABLE seen (id int PRIMARY KEY)' })
+    const insert = { text: 'INSERT INTO seen VALUES (1)' }
+    const twice = pool.transaction(async client => {
+      await client.query(insert)
+      await client.query(insert)
+    })
+    await assert.rejects(twice, isKind('conflict'))
+    const { rows } = await pool.query({ text: 'SELECT * FROM seen' })
+    assert.deepEqual(rows, [])
+  })
+
+  test('two transactions that block each other both succeed', async t => {
+    const pool = await testPool(t)
+    await pool.query({ text: `CREATE SCHEMA ${pool.schema}` })
+    await pool.query({ text: 'CREATE TABLE pair AS SELECT id FROM generate_series(1, 2) id' })
+    let began = 0
+    let go: () => void = () => undefined
+    const both = new Promise<void>(resolve => (go = resolve))
+    const lock = (first: number, second: number): Promise<void> =>
+      pool.transaction(async client => {
+        await client.query('UPDATE pair SET id = id WHERE id = $1', [first])
+        if (++began === 2) go()
+        await both
+        await client.query('UPDATE pair SET id = id WHERE id = $1', [second])
+      })
+    await Promise.all([lock(1, 2), lock(2, 1)])
+    assert.equal(began, 3)
+  })
+
+  test('rows are copied in, and a copy that fails leaves the connection usable', async t => {
+    const pool = await testPool(t, { poolSize: 1 })
+    await pool.query({ text: `CREATE SCHEMA ${pool.schema}` })
+    await pool.query({ text: 'CREATE TABLE seen (id int PRIMARY KEY)' })
+    const copy = (text: string): Promise<number> =>
+      pool.with(client => copyIn(client, 'COPY seen FROM STDIN', Buffer.from(text)))
+    assert.equal(await copy('1\n2\n3\n'), 3)
+    await assert.rejects(copy('4\n1\n'), isKind('conflict'))
+    await assert.rejects(copy('no number\n'), isKind('rejected'))
+    assert.equal(await copy('4\n'), 1)
+  })
+
+  test('of processes that start at once one migrates, and each step is run once', async t => {
+    const schema = `test_migrate_${process.pid}`
+    const pools = await Promise.all([1, 2, 3, 4].map(() => PostgresPool.open(poolOptions(schema))))
+    t.after(async () => {
+      await pools[0].query({ text: `DROP SCHEMA ${schema} CASCADE` })
+      await Promise.all(pools.map(pool => pool.close()))
+    })
+    const steps = [
+      { name: 'first', up: 'CREATE TABLE runs (step int)' },
+      { name: 'second', up: 'INSERT INTO runs VALUES (2)' },
+    ]
+    const all = (migrations: typeof steps): Promise<void[]> =>
+      Promise.all(pools.map(pool => migrate(pool, { part: 'store', migrations })))
+    await all(steps)
+    await all([...steps, { name: 'third', up: 'INSERT INTO runs VALUES (3)' }])
+    const { rows } = await pools[0].query<number[]>({
+      text: 'SELECT step FROM runs ORDER BY step',
+      rowMode: 'array',
+    })
+    assert.deepEqual(rows, [[2], [3]])
+    // An older Weir does not touch what a newer one made.
+    await assert.rejects(all(steps), isKind('config'))
+  })
+})

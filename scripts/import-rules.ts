@@ -35,7 +35,19 @@ export const FOLDERS: Readonly<Record<string, FolderRule>> = {
   provide: { values: BASE, types: ['config'] },
   lab: ownBase,
   plan: ownBase,
-  cli: { values: [...BASE, 'compose', 'config', 'observe', 'simulate', 'transfer', 'lab', 'plan'] },
+  cli: {
+    values: [
+      ...BASE,
+      'compose',
+      'provide',
+      'config',
+      'observe',
+      'simulate',
+      'transfer',
+      'lab',
+      'plan',
+    ],
+  },
 }
 
 /** Client libraries, and the only places that may import them. */

@@ -6,6 +6,7 @@ import type { Key } from '../model/key.ts'
 import { systemClock } from '../ports/clock.ts'
 import { WeirError } from '../ports/errors.ts'
 import { catalogs } from './engines.ts'
+import { atServers } from './servers.ts'
 
 /** Keys without a node: straight in the catalog, where running nodes look every second. */
 export interface KeyDesk {
@@ -23,10 +24,11 @@ const PATIENCE_MS = 5000
 const RETRY_MS = 50
 
 /** Opens the catalog for `work` alone; a node may have it open too. */
-export async function atKeyDesk<T>(
-  config: Config,
-  work: (desk: KeyDesk) => Promise<T>,
-): Promise<T> {
+export function atKeyDesk<T>(config: Config, work: (desk: KeyDesk) => Promise<T>): Promise<T> {
+  return atServers(config, [config.catalog.engine], complete => atCatalog(complete, work))
+}
+
+async function atCatalog<T>(config: Config, work: (desk: KeyDesk) => Promise<T>): Promise<T> {
   mkdirSync(config.data, { recursive: true })
   const clock = systemClock
   const catalog = await catalogs[config.catalog.engine]({ config, clock })

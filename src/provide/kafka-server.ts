@@ -46,7 +46,7 @@ export function kafkaKind({
         rmSync(`${data}.new`, { recursive: true, force: true })
         const file = write(`${data}.new`, await freePort())
         const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId(), '-c', file]
-        const program = { program: java, args: ['-Xmx128m', '-Xshare:auto', ...args, ...format] }
+        const program = { program: java, args: ['-Xmx128m', ...args, ...format] }
         await runOnce(program, { cwd: directory, input: '' })
         renameSync(`${data}.new`, data)
       }
@@ -96,6 +96,9 @@ function settings(data: string, { port, controller }: Ports): Record<string, str
     'log.flush.interval.messages': 1,
     'num.network.threads': 2,
     'num.io.threads': 4,
+    // A broker that was killed is let in again when its last session has ended.
+    'broker.session.timeout.ms': 3000,
+    'broker.heartbeat.interval.ms': 500,
     'group.initial.rebalance.delay.ms': 0,
     'group.min.session.timeout.ms': 1000,
     'log.cleaner.dedupe.buffer.size': 4 * 1024 * 1024,

@@ -2,8 +2,10 @@ import { formatAddress } from '../../config/address.ts'
 import { formatProblems } from '../../config/problem.ts'
 import type { Config } from '../../config/schema.ts'
 import { lockDataFolder } from '../../compose/data-lock.ts'
+import { closeAll } from '../../kit/close-all.ts'
 import { createLogger } from '../../observe/logger.ts'
 import { WeirError } from '../../ports/errors.ts'
+import { provideServers, stopServers } from '../../provide/provide-servers.ts'
 import { readArguments } from '../arguments.ts'
 import { banner, reachable } from '../banner.ts'
 import type { CommandIo } from '../command.ts'
@@ -68,7 +70,24 @@ interface StartContext {
   readonly logger: ReturnType<typeof createLogger>
 }
 
-async function start(config: Config, { io, isDemo, logger }: StartContext): Promise<Stoppable> {
+/** With the servers that it needs and nobody named, which end after it. */
+async function start(config: Config, context: StartContext): Promise<Stoppable> {
+  const { io, logger } = context
+  const report = (message: string): void => logger.warn(message)
+  const provided = await provideServers(config, { report })
+  for (const server of provided.servers) io.stdout.write(`Started ${server.describe()}\n`)
+  try {
+    const node = await startAlone(provided.config, context)
+    const stop = () => closeAll([() => node.stop(), () => stopServers(provided.servers)])
+    return { ...node, stop }
+  } catch (error) {
+    await stopServers(provided.servers)
+    throw error
+  }
+}
+
+async function startAlone(config: Config, context: StartContext): Promise<Stoppable> {
+  const { io, isDemo, logger } = context
   const { startNode } = await import('../../compose/node.ts')
   const node = await startNode(config, { logger })
   const { http, mqtt, failed } = node

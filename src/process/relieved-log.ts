@@ -28,6 +28,7 @@ export function relievedLog(log: Log, { clock, relieve }: Relief): Log {
   }
   return {
     capabilities: log.capabilities,
+    ...(log.deadLetters === undefined ? {} : { deadLetters: log.deadLetters }),
     async append(entries) {
       try {
         await log.append(entries)

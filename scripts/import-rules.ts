@@ -56,6 +56,7 @@ const LIBRARIES: readonly (readonly [library: string, places: readonly string[]]
   ['node:sqlite', ['src/catalog/sqlite', 'src/compose/data-lock.ts']],
   ['kysely', ['src/catalog']],
   ['pg', ['src/postgres']],
+  ['@platformatic/kafka', ['src/log/kafka']],
   ['fastify', ['src/http']],
   ['@fastify', ['src/http']],
   ['typebox', ['src/http', 'src/config']],

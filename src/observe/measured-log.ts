@@ -4,6 +4,7 @@ import type { Log } from '../ports/log.ts'
 export function measuredLog(log: Log, onAppend: (seconds: number) => void): Log {
   return {
     capabilities: log.capabilities,
+    ...(log.deadLetters === undefined ? {} : { deadLetters: log.deadLetters }),
     async append(entries) {
       const begun = performance.now()
       await log.append(entries)

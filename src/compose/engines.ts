@@ -25,6 +25,7 @@ export const logs: Engines<Log, Config['log']['engine']> = {
       directory: join(data, 'log'),
       maxBytes: log.maxBytes,
     }),
+  kafka: async ({ config }) => (await import('./kafka-log.ts')).openKafkaLog(config),
 }
 
 export const stores: Engines<Store, Config['store']['engine']> = {

@@ -1,6 +1,7 @@
 import Type from 'typebox'
 import type { Static, TObject, TProperties } from 'typebox'
 import { bridge } from './bridge-schema.ts'
+import { kafkaOptions } from './kafka-schema.ts'
 
 /**
  * Every option of Weir: its type, default, bounds and meaning. Everything else is made from this:
@@ -189,7 +190,10 @@ export const configSchema = section('The configuration of a Weir node.', {
     ),
   }),
   log: section('The durable log between the doors and the store.', {
-    engine: choice(['embedded'], 'Which log: `embedded` is files in the data folder.'),
+    engine: choice(
+      ['embedded', 'kafka'],
+      'Which log: `embedded` is files in the data folder, `kafka` a topic of `kafka.brokers`.',
+    ),
     maxBytes: bytes(
       4096 * MB,
       'Bytes that may wait in the log for the store; past it writes are refused.',
@@ -269,6 +273,7 @@ export const configSchema = section('The configuration of a Weir node.', {
       description:
         'Folder of an installed Kafka 4 (the one that has `libs`), for a broker that Weir starts. Empty: that of `KAFKA_HOME`.',
     }),
+    ...kafkaOptions,
   }),
   nats: section('The NATS servers of every part that is kept in them.', {
     servers: Type.Array(Type.String({ format: 'nats-server', writeOnly: true }), {

@@ -60,9 +60,17 @@ export interface SubscribeOptions {
    */
   readonly onAssigned?: (partitions: readonly number[]) => Promise<readonly LogPosition[]>
   /**
+   * Only for a log that keeps no entries: this group makes them durable. It is given each append
+   * before the others, which get what it has taken; its rejection fails that append and no other.
+   */
+  readonly isKeeper?: boolean
+  /**
    * Called with the entries of one append (or of one fetch) in order, never concurrently for a
    * group. While the returned promise is pending nothing more is delivered: that is the
    * back-pressure. A rejection stops the subscription and fails the log for its group.
+   *
+   * A log that keeps no entries delivers each append by itself, several at once if they come so;
+   * then an append is what waits, and what is refused.
    */
   readonly deliver: (entries: readonly LogEntry[]) => void | Promise<void>
 }
@@ -76,7 +84,8 @@ export interface LogCapabilities {
   readonly deliversBeforeAck: boolean
   /**
    * Entries are durable when `append` resolves, and are delivered again after a restart until they
-   * are committed. Without it there is no log: `append` resolves when the store has committed.
+   * are committed. Without it there is no log: `append` resolves when the store has committed, and
+   * positions mean nothing to the store.
    */
   readonly keepsEntries: boolean
   /** Several processes append to it and subscribe to it. */
@@ -86,14 +95,17 @@ export interface LogCapabilities {
 /**
  * The durable, ordered log between the doors and the consumers.
  *
- * `append` is called by the ingest gate only, one call at a time, from the doors' thread; entries
- * of one call become durable together or not at all. It resolves only when they are durable
+ * `append` is called by the ingest gate only, from the doors' thread, one call at a time unless it
+ * is told otherwise (`ingest.commit: single`); entries of one call become durable together or not
+ * at all. It resolves only when they are durable
  * (fsynced, or acknowledged by all in-sync replicas).
  *
  * Errors of `append` (always a `WeirError`):
  * - `retryable`: nothing was appended and a later call may work; code `disk_full` when the disk
  *   is full. The caller answers its client, who retries; the log itself retries nothing.
  * - `closed`: the log has failed (a failed fsync is never retried) or was closed; no later call works.
+ *
+ * A log that keeps no entries passes on the errors of its keeper, the store's.
  */
 export interface Log {
   readonly capabilities: LogCapabilities

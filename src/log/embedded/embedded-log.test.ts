@@ -7,7 +7,8 @@ import fc from 'fast-check'
 import { encodeFrame } from '../../model/frame.ts'
 import { WeirError } from '../../ports/errors.ts'
 import type { LogEntry } from '../../ports/log.ts'
-import { logContract, recorder, tagOf, taggedEntry } from '../log.contract.ts'
+import { appendContract } from '../append.contract.ts'
+import { logContract, recorder, tagOf, taggedEntry, type LogHarness } from '../log.contract.ts'
 import { EmbeddedLog } from './embedded-log.ts'
 import { readUint64, RECORD_MAGIC } from './record.ts'
 
@@ -19,13 +20,15 @@ for (const [name, options] of [
   ['embedded', {}],
   ['embedded, with small segments', { segmentBytes }],
 ] as const) {
-  logContract(name, async () => {
+  const harness = async (): Promise<LogHarness> => {
     const directory = await newDirectory()
     return {
       open: () => EmbeddedLog.open({ directory, ...options }),
       remove: () => rm(directory, { recursive: true }),
     }
-  })
+  }
+  logContract(name, harness)
+  appendContract(name, harness)
 }
 
 describe('the embedded log', { timeout: 120_000 }, () => {

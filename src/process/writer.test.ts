@@ -5,6 +5,7 @@ import type { Clock } from '../ports/clock.ts'
 import { WeirError } from '../ports/errors.ts'
 import type { Log, LogEntry, LogPosition, SubscribeOptions } from '../ports/log.ts'
 import type { Store, StoreEntry } from '../ports/store.ts'
+import { until } from '../../test/fixtures/until.ts'
 import { Writer, type WriterOptions } from './writer.ts'
 
 const NOW_MS = 1_000_000
@@ -25,7 +26,7 @@ function entry(offset: number, timeMs = 5000): LogEntry {
 }
 
 /** A log and a store of which the test plays the other side. */
-function harness(options: Partial<WriterOptions> = {}) {
+function harness(options: Partial<WriterOptions> = {}, { isShared = false } = {}) {
   const writes: { entries: readonly StoreEntry[]; done: PromiseWithResolvers<void> }[] = []
   const committed: (readonly LogPosition[])[] = []
   const failures: unknown[] = []
@@ -36,6 +37,7 @@ function harness(options: Partial<WriterOptions> = {}) {
   const caughtUp = Promise.withResolvers<void>()
   const { promise: whenSubscribed, resolve: hasSubscribed } = Promise.withResolvers<void>()
   const log = {
+    capabilities: { deliversBeforeAck: true, keepsEntries: true, isShared: false },
     subscribe(wanted: SubscribeOptions) {
       subscribed = wanted
       hasSubscribed()
@@ -47,6 +49,7 @@ function harness(options: Partial<WriterOptions> = {}) {
     },
   } as Partial<Log> as Log
   const store = {
+    capabilities: { readsFollowWrites: true, commitsOnWrite: false, isShared },
     positions: () => Promise.resolve([{ partition: 0, offset: 7 }]),
     onCommit: (listener: typeof onCommit) => (onCommit = listener),
     write(entries: readonly StoreEntry[]) {
@@ -138,4 +141,104 @@ test('entries that can never be stored are dead letters, and others go on', asyn
   assert.equal(writer.counts('t').deadLettered, 1)
   assert.equal(writer.pendingPoints, 0)
   assert.deepEqual(failures, [])
+})
+
+const away = new WeirError('retryable', 'the database is away')
+const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
+
+test('while a store that can be away is away, entries wait in order, and the log with them', async () => {
+  const { writer, subscribed, writes, failures, caughtUp } = harness({}, { isShared: true })
+  caughtUp.resolve()
+  await writer.start()
+  assert.equal(subscribed().deliver([entry(1)]), undefined)
+  assert.equal(subscribed().deliver([entry(2)]), undefined)
+  const held = subscribed().deliver([entry(3)]) as Promise<void>
+  assert.equal(writes.length, 1, 'one write at a time')
+  writes[0].done.reject(away)
+  await until('it is told', () => writer.trouble === away.message)
+  await until('the write is tried again', () => writes.length === 2)
+  assert.equal(writer.pendingPoints, 3)
+  writes[1].done.resolve()
+  await until('the rest is written together', () => writes.length === 3)
+  writes[2].done.resolve()
+  await held
+  const offsets = writes.map(({ entries }) => entries.map(({ position }) => position?.offset))
+  assert.deepEqual(offsets, [[1], [1], [2, 3]])
+  assert.equal(writer.trouble, undefined)
+  assert.equal(writer.pendingPoints, 0)
+  assert.deepEqual(failures, [])
+})
+
+test('of entries written together only the one that can never be stored is a dead letter', async () => {
+  const { writer, subscribed, writes, dead, caughtUp } = harness({}, { isShared: true })
+  caughtUp.resolve()
+  await writer.start()
+  assert.equal(subscribed().deliver([entry(1), entry(2)]), undefined)
+  const error = new WeirError('rejected', 'no such time')
+  writes[0].done.reject(error)
+  await until('the first is written alone', () => writes.length === 2)
+  writes[1].done.reject(error)
+  await until('the second is written alone', () => writes.length === 3)
+  writes[2].done.resolve()
+  await writer.close()
+  assert.deepEqual(dead, [error])
+  assert.equal(writer.counts('t').deadLettered, 1)
+  assert.deepEqual(writes[2].entries, [entry(2)])
+})
+
+test('a stop does not wait for a store that is away: the log has what is not stored', async () => {
+  const { writer, subscribed, writes, failures, caughtUp } = harness({}, { isShared: true })
+  caughtUp.resolve()
+  await writer.start()
+  assert.equal(subscribed().deliver([entry(1)]), undefined)
+  writes[0].done.reject(away)
+  await until('it waits', () => writer.trouble !== undefined)
+  const closing = writer.close()
+  await until('it is tried once more', () => writes.length === 2)
+  writes[1].done.reject(away)
+  await closing
+  await turn()
+  assert.deepEqual(failures, [])
+})
+
+test('without a log that keeps entries the writer is their keeper, and consumers come after', async () => {
+  const groups: SubscribeOptions[] = []
+  let closes = 0
+  const log = {
+    capabilities: { deliversBeforeAck: true, keepsEntries: false, isShared: false },
+    subscribe(wanted: SubscribeOptions) {
+      groups.push(wanted)
+      const close = (): Promise<void> => Promise.resolve(void closes++)
+      return Promise.resolve({ caughtUp: Promise.resolve(), close })
+    },
+  } as Partial<Log> as Log
+  const writes: (readonly StoreEntry[])[] = []
+  const store = {
+    capabilities: { readsFollowWrites: true, commitsOnWrite: true, isShared: true },
+    write(entries: readonly StoreEntry[]) {
+      writes.push(entries)
+      return writes.length === 1 ? Promise.resolve() : Promise.reject(away)
+    },
+  } as Partial<Store> as Store
+  const seen: [value: number, arrivalMs: number][] = []
+  const writer = new Writer({
+    ...{ log, store, clock, maxPendingBytes: 250 },
+    consumers: [({ batch }, arrivalMs) => seen.push([batch.values[0], arrivalMs])],
+    onFailure: () => assert.fail(),
+    onDeadLetter: () => assert.fail(),
+  })
+  await writer.start()
+  const keeper = groups.find(({ isKeeper }) => isKeeper === true)
+  const others = groups.filter(({ isKeeper }) => isKeeper !== true)
+  assert.ok(keeper !== undefined)
+  await keeper.deliver([entry(1)])
+  const { batch, frame } = entry(1)
+  assert.deepEqual(writes, [[{ batch, frame }]], 'nothing is skipped: it has no position')
+  assert.deepEqual(seen, [])
+  for (const { deliver } of others) await deliver([entry(1)])
+  assert.deepEqual(seen, [[1, NOW_MS]])
+  await assert.rejects(keeper.deliver([entry(2)]) as Promise<void>, away)
+  assert.equal(writer.pendingPoints, 0)
+  await writer.close()
+  assert.equal(closes, groups.length)
 })

@@ -4,8 +4,11 @@ import type { Clock } from '../ports/clock.ts'
 import { WeirError } from '../ports/errors.ts'
 import type { Log, LogEntry, Subscription } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
+import { OrderedWrites } from './ordered-writes.ts'
 
 export const WRITER_GROUP = 'writer'
+/** Of the consumers in memory, where nothing but the store keeps entries. */
+const MEMORY_GROUP = 'memory'
 
 /**
  * Sees every durable batch once, in log order, before it is acknowledged. Synchronous: what takes
@@ -33,20 +36,37 @@ export interface WriterOptions {
  * Brings what the log has to the store and to the consumers in memory, and tells the log how far
  * the store is. Handing over is synchronous: with a store whose reads follow its writes, whatever
  * the log acknowledges after a delivery is in every query that starts later.
+ *
+ * With a log that keeps entries and a store that can be away, entries wait for the store, in order
+ * and within bounds, for as long as it takes. Without such a log the writer is what keeps them: an
+ * append is refused with the store's error, and consumers see what has been committed.
  */
 export class Writer {
   readonly #options: WriterOptions
-  #subscription: Subscription | undefined
+  readonly #ordered: OrderedWrites | undefined
+  #subscriptions: Subscription[] = []
   #replaying = true
   /** By tenant. */
   readonly #pending = new Tally()
   readonly #dead = new Tally()
   #pendingBytes = 0
   #failed: unknown
+  #isClosing = false
   #drained: (() => void)[] = []
 
   constructor(options: WriterOptions) {
     this.#options = options
+    const { log, store } = options
+    if (!log.capabilities.keepsEntries || !store.capabilities.isShared) return
+    this.#ordered = new OrderedWrites({
+      store,
+      onRejected: (entry, error) => this.#bury([entry], error),
+    })
+  }
+
+  /** Why entries wait for the store now, and the log is not trimmed. */
+  get trouble(): string | undefined {
+    return this.#ordered?.trouble
   }
 
   /** Entries come that were in the log before this process started. */
@@ -67,24 +87,56 @@ export class Writer {
       : { pendingPoints: pending.of(tenant), deadLettered: dead.of(tenant) }
   }
 
+  /** Tenants of which there are dead letters. */
+  buried(): readonly string[] {
+    return this.#dead.names()
+  }
+
   /** Replays what the store lacks and goes live; resolves when it has caught up. */
   async start(): Promise<void> {
     const { log, store } = this.#options
+    if (!log.capabilities.keepsEntries) return this.#startDirect()
     store.onCommit(positions => {
       log.commit(WRITER_GROUP, positions).catch(this.#options.onFailure)
     })
-    this.#subscription = await log.subscribe({
+    const subscription = await log.subscribe({
       group: WRITER_GROUP,
       from: await store.positions(),
       onAssigned: () => store.positions(),
       deliver: entries => this.#deliver(entries),
     })
-    await this.#subscription.caughtUp
+    this.#subscriptions = [subscription]
+    await subscription.caughtUp
     this.#replaying = false
   }
 
+  async #startDirect(): Promise<void> {
+    const { log, store, clock, consumers } = this.#options
+    this.#replaying = false
+    const memory = await log.subscribe({
+      group: MEMORY_GROUP,
+      from: [],
+      deliver: entries => {
+        const nowMs = clock.nowMs()
+        for (const entry of entries) for (const consume of consumers) consume(entry, nowMs)
+        // It was in every query before it was acknowledged.
+        this.#options.onFresh?.(0)
+      },
+    })
+    const keeper = await log.subscribe({
+      group: WRITER_GROUP,
+      isKeeper: true,
+      from: [],
+      deliver: entries => store.write(entries.map(({ batch, frame }) => ({ batch, frame }))),
+    })
+    this.#subscriptions = [keeper, memory]
+  }
+
   async close(): Promise<void> {
-    await this.#subscription?.close()
+    this.#isClosing = true
+    const ended = this.#subscriptions.map(subscription => subscription.close())
+    this.#ordered?.close()
+    await Promise.all(ended)
     while (this.#pending.total > 0 && this.#failed === undefined) {
       await new Promise<void>(resolve => this.#drained.push(resolve))
     }
@@ -108,18 +160,24 @@ export class Writer {
       this.#options.onFresh?.((performance.now() - begun) / 1000)
       this.#wake()
     }
-    store.write(entries).then(taken, (error: unknown) => {
+    const written =
+      this.#ordered === undefined ? store.write(entries) : this.#ordered.write(entries)
+    written.then(taken, (error: unknown) => {
       if (error instanceof WeirError && error.kind === 'rejected') {
-        for (const { batch } of entries) this.#dead.add(batch.tenant, pointCount(batch))
-        this.#options.onDeadLetter(entries, error)
+        this.#bury(entries, error)
         taken()
         return
       }
       this.#failed = error
-      this.#options.onFailure(error)
+      if (!this.#isClosing) this.#options.onFailure(error)
       this.#wake()
     })
     return this.#pendingBytes > maxPendingBytes ? this.#room() : undefined
+  }
+
+  #bury(entries: readonly LogEntry[], error: WeirError): void {
+    for (const { batch } of entries) this.#dead.add(batch.tenant, pointCount(batch))
+    this.#options.onDeadLetter(entries, error)
   }
 
   /** Resolves when the store has taken enough; rejects when it has failed. */

@@ -15,11 +15,11 @@ import type { IngestLimits } from './limits.ts'
 const NOW_MS = Date.UTC(2026, 10, 20)
 const SENDER = openAccess('default')
 
-function setUp(limits: Partial<IngestLimits> = {}) {
+function setUp(limits: Partial<IngestLimits> = {}, maxAppends?: number) {
   const ledger = new Ledger(0)
   const log = memoryLog(({ batch }) => ledger.handOver(batch.tenant, pointCount(batch)))
   const gate = new IngestGate({
-    ...{ log, ledger },
+    ...{ log, ledger, maxAppends },
     table: new SeriesTable(),
     clock: fakeClock(NOW_MS),
     limits: { ...testLimits, ...limits },
@@ -290,4 +290,46 @@ test('a frame without points is accepted as nothing', async () => {
   const outcome = await gate.ingestFrame(SENDER, 'http', encodeFrame(empty))
   assert.deepEqual(outcome, { accepted: 0, rejected: [] })
   assert.equal(log.appends, 0)
+})
+
+test('with appends of its own every request is one, a bounded number of them at once, in order', async () => {
+  const { gate, log, ledger } = setUp({}, 2)
+  const holds = [gateway(), gateway(), gateway(), gateway()]
+  log.before = () => holds[log.appends - 1].passed
+  const answers = ['a', 'b', 'c', 'd'].map(device => gate.ingest(SENDER, 'http', points(device, 1)))
+  await turn()
+  assert.equal(log.appends, 2)
+  assert.ok(gate.pendingBytes > 0)
+  holds[1].open()
+  await answers[1]
+  await turn()
+  assert.equal(log.appends, 3)
+  const away = new WeirError('retryable', 'the database is away')
+  holds[2].fail(away)
+  await assert.rejects(answers[2], away)
+  let closed = false
+  const closing = gate.close().then(() => (closed = true))
+  await turn()
+  assert.equal(closed, false)
+  for (const { open } of holds) open()
+  await Promise.all([answers[0], answers[3], closing])
+  const stored = log.entries.map(({ batch }) => batch.devices.join())
+  assert.deepEqual(stored.toSorted(), ['a', 'b', 'd'])
+  assert.equal(gate.pendingBytes, 0)
+  assert.deepEqual(ledger.counts().rejected, new Map([['unavailable', 1]]))
+  assert.equal(ledger.counts().pending, 0)
+})
+
+test('what waits for an append of its own is bounded too', async () => {
+  const { gate, log } = setUp({ maxPendingBytes: 1000 }, 1)
+  const hold = gateway()
+  log.before = () => hold.passed
+  const waiting = [points('a', 40), points('b', 40)].map(some => gate.ingest(SENDER, 'mqtt', some))
+  await assert.rejects(gate.ingest(SENDER, 'http', points('c', 1)), {
+    kind: 'overloaded',
+    limit: 'ingest.maxPendingBytes',
+  })
+  hold.open()
+  await Promise.all(waiting)
+  await gate.ingest(SENDER, 'http', points('c', 1))
 })

@@ -17,6 +17,7 @@ import type { DeviceRates } from './device-rates.ts'
 import type { DevicePolicy, IngestLimits } from './limits.ts'
 import { MessageScanner } from './message-scanner.ts'
 import { PointSink } from './point-sink.ts'
+import { SeparateAppends } from './separate-appends.ts'
 import { SeriesMarks } from './series-marks.ts'
 import { ValueCheck } from './value-check.ts'
 
@@ -40,6 +41,8 @@ export interface GateOptions {
   readonly clock: Clock
   readonly limits: IngestLimits
   readonly devices: DevicePolicy
+  /** Every request is an append of its own, so many at once; absent: requests share appends. */
+  readonly maxAppends?: number | undefined
   /** How much each device may send; absent: as much as it likes. */
   readonly rates?: DeviceRates | undefined
   /** Told how many points a request brought, refused ones too. */
@@ -72,6 +75,9 @@ interface Waiter {
  * open batches are sealed and appended together; requests that arrive meanwhile go into the next
  * append. There is no timer: the log's own speed sets the batch. A request resolves when its
  * append is durable, and rejects with the log's error when it failed (the client retries).
+ *
+ * With `maxAppends` nothing is shared: what a service does that writes each message by itself. It
+ * is there to be compared with.
  */
 export class IngestGate {
   readonly #options: GateOptions
@@ -80,6 +86,7 @@ export class IngestGate {
   readonly #marks = new SeriesMarks()
   readonly #dictionaries = new Dictionaries()
   readonly #builders = new Map<string, BatchBuilder>()
+  readonly #separate: SeparateAppends | undefined
   #frames: EncodedBatch[] = []
   #frameBytes = 0
   #waiters: Waiter[] = []
@@ -95,13 +102,15 @@ export class IngestGate {
     this.#values = options.rules === undefined ? undefined : new ValueCheck(options.rules)
     const values = this.#values === undefined ? {} : { values: this.#values }
     this.#sink = new PointSink({ ...options, scanner, ...values })
+    const { log, maxAppends } = options
+    this.#separate = maxAppends === undefined ? undefined : new SeparateAppends(log, maxAppends)
   }
 
   /** Bytes admitted that the log does not have yet. */
   get pendingBytes(): number {
     let open = 0
     for (const builder of this.#builders.values()) open += builder.bytes
-    return open + this.#frameBytes + this.#appendingBytes
+    return open + this.#frameBytes + this.#appendingBytes + (this.#separate?.bytes ?? 0)
   }
 
   /**
@@ -187,6 +196,7 @@ export class IngestGate {
   /** Resolves when nothing is waiting for the log; afterwards every request is refused. */
   async close(): Promise<void> {
     this.#closed = true
+    await this.#separate?.idle()
     if (this.#appending || this.#scheduled) {
       await new Promise<void>(resolve => this.#idle.push(resolve))
     }
@@ -227,6 +237,8 @@ export class IngestGate {
       return outcome
     }
     ledger.admit(tenant, outcome.accepted)
+    if (this.#separate !== undefined)
+      return this.#appendAlone({ sender, door }, outcome, violations)
     if (!this.#appending && !this.#scheduled) {
       // After this turn of the event loop, so that what arrived together is appended together.
       this.#scheduled = true
@@ -240,6 +252,24 @@ export class IngestGate {
     })
   }
 
+  /** The open batch has this request's points only. */
+  async #appendAlone(
+    { sender: { tenant }, door }: From,
+    outcome: IngestOutcome,
+    violations?: Violations,
+  ): Promise<IngestOutcome> {
+    const { ledger, onViolations } = this.#options
+    try {
+      await this.#separate?.append(this.#seal())
+    } catch (error) {
+      ledger.fail(tenant, door, outcome.accepted)
+      throw error
+    }
+    ledger.accept(tenant, door, outcome.accepted)
+    if (violations !== undefined) onViolations?.(violations)
+    return outcome
+  }
+
   async #appendAll(): Promise<void> {
     this.#appending = true
     while (this.#waiters.length > 0) {
@@ -247,9 +277,11 @@ export class IngestGate {
       this.#waiters = []
       try {
         // Within the try: what cannot be encoded fails its requests, not the process.
-        await this.#options.log.append(this.#seal())
-        for (const { door, outcome, violations, resolve } of waiters) {
-          this.#options.ledger.accept(door, outcome.accepted)
+        const entries = this.#seal()
+        for (const { frame } of entries) this.#appendingBytes += frame.byteLength
+        await this.#options.log.append(entries)
+        for (const { tenant, door, outcome, violations, resolve } of waiters) {
+          this.#options.ledger.accept(tenant, door, outcome.accepted)
           if (violations !== undefined) this.#options.onViolations?.(violations)
           resolve(outcome)
         }
@@ -274,7 +306,6 @@ export class IngestGate {
       const batch = builder.seal()
       entries.push({ batch, frame: encodeFrame(batch) })
     }
-    for (const { frame } of entries) this.#appendingBytes += frame.byteLength
     return entries
   }
 }

@@ -43,8 +43,15 @@ export class Ledger {
   readonly #tenants = new Map<string, Counts>()
   readonly #byDoor = new Map<Door, { accepted: number; rejected: number }>()
 
-  constructor(appendedBefore: number) {
+  readonly #endsAtAck: boolean
+
+  /**
+   * @param endsAtAck What is acknowledged is with the log, and nobody calls `handOver`: the consumers
+   *   are other processes, or are given it later.
+   */
+  constructor(appendedBefore: number, { endsAtAck = false } = {}) {
     this.#all = new Counts(appendedBefore)
+    this.#endsAtAck = endsAtAck
   }
 
   /** Called once a tenant, before the doors open. */
@@ -64,8 +71,9 @@ export class Ledger {
   }
 
   /** They are durable, and are acknowledged now. */
-  accept(door: Door, points: number): void {
+  accept(tenant: string, door: Door, points: number): void {
     this.#door(door).accepted += points
+    if (this.#endsAtAck) this.handOver(tenant, points)
   }
 
   /** The log did not take them: refused after all. */
@@ -92,6 +100,11 @@ export class Ledger {
   counts(tenant?: string): DoorCounts {
     const { received, rejected, pending } = tenant === undefined ? this.#all : this.#of(tenant)
     return { received, rejected, pending }
+  }
+
+  /** Who has counts of their own. */
+  tenants(): readonly string[] {
+    return [...this.#tenants.keys()]
   }
 
   byDoor(): ReadonlyMap<Door, { readonly accepted: number; readonly rejected: number }> {

@@ -8,6 +8,10 @@ export class Tally {
     this.#counts.set(name, this.of(name) + count)
   }
 
+  names(): readonly string[] {
+    return [...this.#counts.keys()]
+  }
+
   of(name: string): number {
     return this.#counts.get(name) ?? 0
   }

@@ -1,9 +1,12 @@
 import type { RejectReason } from '../model/rejection.ts'
 import type { StoreStats, TenantPoints } from '../ports/store.ts'
+import type { Balance } from './ledger-sum.ts'
 
 /** `GET /api/v1/ledger`, in points: received = stored + duplicate + rejected + dead_lettered + in_flight. */
 export interface LedgerReport {
   readonly received: number
+  /** Of these: known from the store alone, because who counted them was killed, or tells it later. */
+  readonly uncounted: number
   readonly stored: number
   readonly duplicate: number
   readonly rejected: number
@@ -56,6 +59,7 @@ export async function reportLedger(sources: LedgerSources): Promise<LedgerReport
   const inFlight = at.log + at.writer + at.unsettled
   return {
     received: doors.received,
+    uncounted: 0,
     stored: store.stored,
     duplicate: store.duplicate,
     rejected,
@@ -65,6 +69,33 @@ export async function reportLedger(sources: LedgerSources): Promise<LedgerReport
     in_flight: inFlight,
     in_flight_at: at,
     imbalance: doors.received - store.stored - store.duplicate - rejected - deadLettered - inFlight,
+  }
+}
+
+export interface SharedSources {
+  readonly points: TenantPoints
+  readonly balanced: Balance
+  /** Admitted by the doors of all processes, not acknowledged yet. */
+  readonly atDoors: number
+  readonly damagedBlocks: number
+}
+
+/** The same where several processes write to one store (`SharedLedger`). */
+export function sharedReport(sources: SharedSources): LedgerReport {
+  const { points, balanced, atDoors, damagedBlocks } = sources
+  const { received, uncounted, deadLettered, inFlight, imbalance } = balanced
+  const log = Math.min(atDoors, inFlight)
+  let rejected = 0
+  for (const count of balanced.rejected.values()) rejected += count
+  return {
+    ...{ received, uncounted, rejected, imbalance },
+    stored: points.stored,
+    duplicate: points.duplicate,
+    rejected_by_reason: Object.fromEntries(balanced.rejected),
+    dead_lettered: deadLettered,
+    damaged_blocks: damagedBlocks,
+    in_flight: inFlight + points.unsettled,
+    in_flight_at: { log, writer: inFlight - log, unsettled: points.unsettled },
   }
 }
 

@@ -40,6 +40,15 @@ export class Connection {
     this.#attempt('write', () => this.#db.exec(sql))
   }
 
+  /** In one transaction, which waits for no disk. */
+  atomically<T>(work: () => T): T {
+    return this.#attempt('write', () => {
+      let result: T | undefined
+      transaction(this.#db, false, () => (result = work()))
+      return result as T
+    })
+  }
+
   /** In transactions that wait for no disk, with turns of the event loop between. */
   save(sql: string, rows: readonly (readonly SQLInputValue[])[]): Promise<void> {
     const call = this.#save(sql, rows)

@@ -75,6 +75,12 @@ const STEPS: readonly string[] = [
      version INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX key_version ON key (version);`,
+  `CREATE TABLE ledger_page (
+     process TEXT NOT NULL PRIMARY KEY,
+     state TEXT NOT NULL,
+     written_at_ms REAL NOT NULL,
+     tenants TEXT NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
 ]
 
 /** What this Weir reads and writes. */

@@ -90,6 +90,12 @@ function ledgerRoute(app: HttpApp, { ledger }: HttpServices): void {
         200: Type.Object(
           {
             received: count,
+            uncounted: Type.Integer({
+              minimum: 0,
+              description:
+                'Of these: known from the store alone, because the process that counted them was ' +
+                'killed, or tells it in a moment',
+            }),
             stored: count,
             duplicate: count,
             rejected: count,

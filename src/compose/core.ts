@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { KeyRing } from '../access/key-ring.ts'
 import { Keys } from '../access/keys.ts'
 import type { Config } from '../config/schema.ts'
-import { Ledger } from '../ingest/ledger.ts'
+import type { Ledger } from '../ingest/ledger.ts'
 import { plainEventIds, sealedEventIds } from '../live/event-id.ts'
 import { LiveHub } from '../live/live-hub.ts'
 import { closeAll } from '../kit/close-all.ts'
@@ -21,7 +21,6 @@ import type { Log, LogPosition } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
 import type { UnitStore } from '../ports/units.ts'
 import { LatestTable, type LatestPoint } from '../process/latest.ts'
-import { tenantPoints } from '../process/ledger-report.ts'
 import { relievedLog } from '../process/relieved-log.ts'
 import { Writer } from '../process/writer.ts'
 import { CachedQueries } from '../query/cached-queries.ts'
@@ -31,7 +30,16 @@ import { Registry } from '../registry/registry.ts'
 import { Units } from '../registry/units.ts'
 import { nodeAccess } from './access.ts'
 import { analyticsOf } from './analytics.ts'
-import { anomalyStores, caches, catalogs, logs, stores, unitStores } from './engines.ts'
+import {
+  anomalyStores,
+  caches,
+  catalogs,
+  ledgerBooks,
+  logs,
+  stores,
+  unitStores,
+} from './engines.ts'
+import { openLedger } from './ledger.ts'
 import { nodeSecret } from './node-secret.ts'
 import { readingsOf } from './readings.ts'
 import { watchReadiness } from './readiness.ts'
@@ -49,27 +57,59 @@ export type Core = Awaited<ReturnType<typeof openCore>>
 /** How long what devices cause may stay in memory before the catalog has it. */
 const REGISTRY_FLUSH_INTERVAL_MS = 1000
 
+interface Closeable {
+  close(): Promise<unknown>
+}
+
 /** Opens the engines, restores what is kept in memory, and replays what the store lacks. */
 export async function openCore(config: Config, options: CoreOptions) {
-  const { logger, clock, onFailure } = options
   const metrics = new Metrics()
-  const engines = await openEngines(config, { clock, metrics })
+  const engines = await openEngines(config, { clock: options.clock, metrics })
   const { log, store, catalog, cache, anomalies, unitStore } = engines
+  const parts: Closeable[] = [store, log, catalog, anomalies, unitStore, cache]
+  const close = (): Promise<void> => closeAll(parts.splice(0).map(part => () => part.close()))
+  // Closed in front of the engines, last opened first.
+  const closing = <T extends Closeable>(part: T): T => {
+    parts.unshift(part)
+    return part
+  }
+  try {
+    return { ...(await startCore(config, { ...options, metrics, engines, closing })), close }
+  } catch (error) {
+    // What made the start fail is what counts.
+    await close().catch(() => {})
+    throw error
+  }
+}
+
+interface CoreParts extends CoreOptions {
+  readonly metrics: Metrics
+  readonly engines: Engines
+  readonly closing: <T extends Closeable>(part: T) => T
+}
+
+async function startCore(config: Config, parts: CoreParts) {
+  const { logger, clock, onFailure, metrics, closing } = parts
+  const { log, store, catalog, cache, anomalies, unitStore } = parts.engines
   const table = new SeriesTable()
   const onError = (error: unknown): void => {
     logger.warn({ err: error }, 'the catalog failed; it is tried again')
   }
-  const units = await Units.open({ store: unitStore, clock, onError })
-  const registry = await openRegistry(config, {
+  const units = closing(await Units.open({ store: unitStore, clock, onError }))
+  const opening = openRegistry(config, {
     ...{ catalog, table, clock, onError },
     newestPointMs: device => newestMs(latest.device(device)),
     toldUnit: (device, metric) => units.get(device.tenant, device.name, metric),
   })
+  const registry = closing(await opening)
   const { ring, keys } = await openKeys(config, { catalog, clock, onError })
-  const locations = new Locations({ registry, clock, onError })
+  closing(ring)
+  const locations = closing(new Locations({ registry, clock, onError }))
   const latest: LatestTable = await restoreLatest(store, table, registry)
   const live = openLive(config, registry, await firstOf(log, store))
-  const ledger = new Ledger(log.status().pointsAppended)
+  const openBook = () => ledgerBooks[config.catalog.engine]({ config, clock })
+  const nodeLedger = closing(await openLedger(config, { log, store, clock, logger, openBook }))
+  const ledger = nodeLedger.counts
   const writer = openWriter(config, {
     ...{ log, store, clock, logger, latest, registry, ledger, live, onFailure },
     onFresh: metrics.observeFresh,
@@ -81,30 +121,22 @@ export async function openCore(config: Config, options: CoreOptions) {
       logger.error({ blocks }, 'blocks of the store are damaged: reads go on without their points')
     },
   })
-  const close = (): Promise<void> => {
-    readiness.stop()
-    const open = analytics === undefined ? [] : [analytics]
-    const parts = [writer, ...open, store, log, locations, registry, units, ring]
-    const kept = [catalog, anomalies, unitStore, cache]
-    return closeAll([...parts, ...kept].map(part => () => part.close()))
-  }
+  if (analytics !== undefined) closing(analytics)
+  closing(writer)
+  closing({ close: async () => readiness.stop() })
   const { queryTtlMs } = config.cache
   const asked = new Queries(store, registry.unitOf.bind(registry))
   const queries = new CachedQueries({ queries: asked, cache, ttlMs: queryTtlMs })
   const readings = readingsOf(config, { store, anomalies, analytics, cache, table, latest })
-  try {
-    await analytics?.start()
-    await writer.start()
-    await startTenants(config, { ledger, store, writer })
-    await analytics?.catchUp()
-  } catch (error) {
-    await close()
-    throw error
-  }
+  await analytics?.start()
+  await writer.start()
+  await nodeLedger.start(writer)
+  await analytics?.catchUp()
   return {
     ...{ log, store, table, registry, latest, live, ledger, writer, queries, readiness },
+    ledgerReport: nodeLedger.report,
     ...{ analytics, anomalies, units, locations, ...readings },
-    ...{ metrics, clock, logger, ring, keys, close },
+    ...{ metrics, clock, logger, ring, keys },
     access: nodeAccess(config, { ring, clock }),
   }
 }
@@ -134,11 +166,12 @@ async function openEngines(
   ] as const
   try {
     const [log, store, catalog, cache, anomalies, unitStore] = await Promise.all(opening)
+    const measured = measuredLog(log, metrics.observeAppend)
     return {
-      log: relievedLog(measuredLog(log, metrics.observeAppend), {
-        clock,
-        relieve: () => store.flush(),
-      }),
+      // Without entries of its own there is nothing in it that a flush could make room of.
+      log: log.capabilities.keepsEntries
+        ? relievedLog(measured, { clock, relieve: () => store.flush() })
+        : measured,
       store: measuredStore(store, {
         onWrite: metrics.observeWrite,
         onQuery: metrics.observeQuery,
@@ -171,7 +204,10 @@ function openWriter(config: Config, parts: WriterParts): Writer {
   const writer: Writer = new Writer({
     ...{ log, store, clock, onFailure, onFresh },
     consumers: [
-      ({ batch }) => writer.isReplaying || ledger.handOver(batch.tenant, pointCount(batch)),
+      ({ batch }) => {
+        if (!log.capabilities.deliversBeforeAck || writer.isReplaying) return
+        ledger.handOver(batch.tenant, pointCount(batch))
+      },
       entry => latest.update(entry.batch),
       ({ batch }, arrivalMs) =>
         writer.isReplaying ? registry.replay(batch, arrivalMs) : registry.see(batch, arrivalMs),
@@ -214,20 +250,6 @@ async function openKeys(
   return { ring, keys: new Keys({ catalog, clock, ring, maxKeys: config.auth.maxKeys }) }
 }
 
-/** What each tenant had before this process: only the store and the writer know it. */
-async function startTenants(
-  config: Config,
-  { ledger, store, writer }: { ledger: Ledger; store: Store; writer: Writer },
-): Promise<void> {
-  const stats = await store.stats()
-  const operatorTenant = config.ingest.tenant
-  for (const tenant of new Set([operatorTenant, ...stats.tenants.keys()])) {
-    const { stored, duplicate, unsettled } = tenantPoints(stats, { tenant, operatorTenant })
-    const { pendingPoints, deadLettered } = writer.counts(tenant)
-    ledger.startTenant(tenant, stored + duplicate + unsettled + pendingPoints + deadLettered)
-  }
-}
-
 /** The newest points that the store has; what only the log has comes with the replay. */
 async function restoreLatest(
   store: Store,
@@ -247,7 +269,8 @@ async function restoreLatest(
 
 /** Where the writer's subscription begins: what the store has, it does not see again. */
 async function firstOf(log: Log, store: Store): Promise<LogPosition[]> {
-  const positions = await store.positions()
+  const { keepsEntries } = log.capabilities
+  const positions = keepsEntries ? await store.positions() : []
   const stored = new Map(positions.map(row => [row.partition, row.offset]))
   return log.status().partitions.map(({ partition, first }) => {
     return { partition, offset: stored.get(partition) ?? first }

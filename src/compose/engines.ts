@@ -4,6 +4,7 @@ import type { Anomalies } from '../ports/anomalies.ts'
 import type { Cache } from '../ports/cache.ts'
 import type { Catalog } from '../ports/catalog.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { LedgerBook } from '../ports/ledger-book.ts'
 import type { Log } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
 import type { UnitStore } from '../ports/units.ts'
@@ -26,6 +27,7 @@ export const logs: Engines<Log, Config['log']['engine']> = {
       maxBytes: log.maxBytes,
     }),
   kafka: async ({ config }) => (await import('./kafka-log.ts')).openKafkaLog(config),
+  none: async ({ clock }) => new (await import('../log/direct/direct-log.ts')).DirectLog({ clock }),
 }
 
 export const stores: Engines<Store, Config['store']['engine']> = {
@@ -57,6 +59,14 @@ export const anomalyStores: Engines<Anomalies, Config['catalog']['engine']> = {
 export const unitStores: Engines<UnitStore, Config['catalog']['engine']> = {
   sqlite: async ({ config: { data } }) =>
     (await import('../catalog/sqlite/sqlite-units.ts')).openSqliteUnits({
+      path: join(data, 'catalog.sqlite'),
+    }),
+}
+
+/** In the catalog. */
+export const ledgerBooks: Engines<LedgerBook, Config['catalog']['engine']> = {
+  sqlite: async ({ config: { data } }) =>
+    (await import('../catalog/sqlite/sqlite-ledger.ts')).openSqliteLedger({
       path: join(data, 'catalog.sqlite'),
     }),
 }

@@ -8,7 +8,7 @@ import { decodeThingsboard } from '../ingest/dialects/thingsboard.ts'
 import { decodeSensorRecord } from '../ingest/dialects/sensor-record.ts'
 import { decodeStreamingMessage } from '../ingest/dialects/streaming.ts'
 import type { IngestGate } from '../ingest/gate.ts'
-import { reportLedger, tenantPoints } from '../process/ledger-report.ts'
+import { tenantPoints } from '../process/ledger-report.ts'
 import { decodeCursor } from '../query/cursor.ts'
 import { intervalUs } from '../query/interval.ts'
 import { attributeKeeper } from './attribute-keeper.ts'
@@ -19,7 +19,7 @@ import { version } from './version.ts'
 
 /** What the HTTP house gets of a node. */
 export function httpServices(config: Config, core: Core & { gate: IngestGate }): HttpServices {
-  const { gate, registry, table, latest, store, live, ledger, writer, metrics } = core
+  const { gate, registry, table, latest, store, live, metrics } = core
   const { clock, logger, queries, readiness, ring, keys } = core
   const operatorTenant = config.ingest.tenant
   const lines = new LineProtocol({ table, ...config.influx })
@@ -58,15 +58,7 @@ export function httpServices(config: Config, core: Core & { gate: IngestGate }):
     ...{ anomalies: settledAnomalies(core), readings, readThrough, units, locations },
     live,
     transfer: openTransfer(config, { store, gate }),
-    ledger: tenant =>
-      reportLedger({
-        doors: () => ledger.counts(tenant),
-        writer: () => writer.counts(tenant),
-        storeStats: async () => {
-          const stats = await store.stats()
-          return tenant === undefined ? stats : tenantPoints(stats, { tenant, operatorTenant })
-        },
-      }),
+    ledger: core.ledgerReport,
     readiness: () => readiness.now(),
     metricsText: () => metrics.text(),
     observeRequest: metrics.observeRequest.bind(metrics),

@@ -15,6 +15,7 @@ import { WRITER_GROUP } from '../process/writer.ts'
 import { attributeKeeper } from './attribute-keeper.ts'
 import { openBridges, type Bridges } from './bridges.ts'
 import { openCore, type Core } from './core.ts'
+import { patientStart } from './patient-start.ts'
 import { readCertificates, watchCertificates } from './certificates.ts'
 import { DeviceRates } from '../ingest/device-rates.ts'
 import { httpServices } from './http-services.ts'
@@ -51,7 +52,10 @@ export async function startNode(config: Config, options: NodeOptions): Promise<W
     logger.error({ err: error }, 'Weir cannot go on')
     fail(error instanceof Error ? error : new Error(String(error)))
   }
-  const core = await openCore(config, { logger, clock, onFailure })
+  const core = await patientStart(() => openCore(config, { logger, clock, onFailure }), {
+    logger,
+    timeoutMs: config.startTimeoutMs,
+  })
   const closers: (() => Promise<unknown>)[] = [core.close]
   const stop = (): Promise<void> => closeAll(closers.splice(0))
   const failure = (): string | undefined => core.log.status().failure
@@ -131,6 +135,7 @@ function openGate(config: Config, core: Core): IngestGate {
     ...{ log, table, ledger, clock, devices },
     limits: { ...config.ingest, maxTenantSeries: config.limits.maxTenantSeries },
     ...{ rules: registry.rules, onViolations: registry.countViolations.bind(registry) },
+    maxAppends: config.ingest.commit === 'single' ? config.ingest.maxAppends : undefined,
     rates: pointsPerSecond > 0 ? new DeviceRates({ pointsPerSecond, burstMs }) : undefined,
     onPoints: (sender, points) => access.limits.takePoints(sender, points),
   })

@@ -19,20 +19,34 @@ export interface ReadinessWatch {
 }
 
 const STORE_CHECK_INTERVAL_MS = 1000
+const STORE_SILENCE_MS = 5000
 
 /** Knows whether the node can take points; the store, which answers later, is asked every second. */
 export function watchReadiness({ log, store, clock, onDamage }: ReadinessParts): ReadinessWatch {
   let storeFailure: string | undefined
   let damagedBlocks = 0
+  // When the question was asked to which there is no answer yet.
+  let askedMs: number | undefined
+  // A log that keeps entries takes points for a store that is away; another one has none to keep.
+  const goesOn = log.capabilities.keepsEntries && store.capabilities.isShared
+  const ask = async (): Promise<void> => {
+    try {
+      const { failure, damagedBlocks: blocks = 0 } = await store.stats()
+      storeFailure = failure
+      if (blocks > damagedBlocks) onDamage(blocks)
+      damagedBlocks = blocks
+    } catch (error) {
+      storeFailure = error instanceof Error ? error.message : String(error)
+    }
+    askedMs = undefined
+  }
   const stop = clock.every(STORE_CHECK_INTERVAL_MS, () => {
-    store.stats().then(
-      ({ failure, damagedBlocks: blocks = 0 }) => {
-        storeFailure = failure
-        if (blocks > damagedBlocks) onDamage(blocks)
-        damagedBlocks = blocks
-      },
-      (error: unknown) => (storeFailure = error instanceof Error ? error.message : String(error)),
-    )
+    if (askedMs === undefined) {
+      askedMs = clock.nowMs()
+      void ask()
+    } else if (clock.nowMs() - askedMs > STORE_SILENCE_MS) {
+      storeFailure = 'it does not answer'
+    }
   })
   const notes: (() => readonly string[])[] = []
   return {
@@ -42,8 +56,13 @@ export function watchReadiness({ log, store, clock, onDamage }: ReadinessParts):
       const reasons: string[] = []
       const { failure } = log.status()
       if (failure !== undefined) reasons.push(`the log takes no writes: ${failure}`)
-      if (storeFailure !== undefined) reasons.push(`the store cannot write: ${storeFailure}`)
+      if (storeFailure !== undefined && !goesOn) {
+        reasons.push(`the store cannot write: ${storeFailure}`)
+      }
       const ready = reasons.length === 0
+      if (storeFailure !== undefined && goesOn) {
+        reasons.push(`points wait in the log for the store: ${storeFailure}`)
+      }
       reasons.push(...notes.flatMap(read => read()))
       // No reason to take the node out of service: one block of millions.
       if (damagedBlocks > 0) reasons.push(`damaged blocks that reads go without: ${damagedBlocks}`)

@@ -131,6 +131,11 @@ export const configSchema = section('The configuration of a Weir node.', {
     30 * SECOND,
     'How long a stop may take before the process gives up waiting and exits.',
   ),
+  startTimeoutMs: duration(
+    60 * SECOND,
+    'How long a start waits for servers that do not answer yet, such as a database.',
+    0,
+  ),
   http: section('The HTTP door.', {
     address: address('127.0.0.1:8080', 'Where HTTP listens. Port 0 takes a free one.'),
     maxConnections: count(10_000, 'Open HTTP connections; further ones are closed at once.'),
@@ -191,8 +196,8 @@ export const configSchema = section('The configuration of a Weir node.', {
   }),
   log: section('The durable log between the doors and the store.', {
     engine: choice(
-      ['embedded', 'kafka'],
-      'Which log: `embedded` is files in the data folder, `kafka` a topic of `kafka.brokers`.',
+      ['embedded', 'none', 'kafka'],
+      'Which log: `embedded` is files in the data folder, `kafka` a topic of `kafka.brokers`; with `none` a request waits until the store has committed.',
     ),
     maxBytes: bytes(
       4096 * MB,
@@ -288,6 +293,14 @@ export const configSchema = section('The configuration of a Weir node.', {
     maxDecompressedBytes: bytes(128 * MB, 'Largest gzip body once unpacked.'),
     maxPointsPerRequest: count(1_000_000, 'Points in one request.'),
     maxDepth: count(8, 'Levels of nested objects in one message.'),
+    commit: choice(
+      ['merged', 'single'],
+      '`merged`: requests that come while others are being made durable share the next write. `single`: each is written by itself, to compare with.',
+    ),
+    maxAppends: bounded(1, 1000, {
+      value: 15,
+      description: 'Requests that are written at once with `commit: single`; further ones wait.',
+    }),
     maxPendingBytes: bytes(32 * MB, 'Bytes accepted but not durable yet; past it: 503 or no read.'),
     maxSeries: count(2_000_000, 'Series (device and metric) that this node knows.'),
     maxDevices: count(500_000, 'Devices that this node knows.'),

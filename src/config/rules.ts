@@ -1,5 +1,6 @@
 import { isLoopback, parseAddress } from './address.ts'
 import { bridgeProblems } from './bridge-rules.ts'
+import { engineProblems } from './engine-rules.ts'
 import type { Problem } from './problem.ts'
 import type { Config } from './schema.ts'
 
@@ -41,6 +42,7 @@ export function ruleProblems(config: Config, sources: ReadonlyMap<string, string
   }
 
   bridgeProblems(config, report)
+  engineProblems(config, report)
 
   const { query, ingest } = config
   if (query.defaultLimit > query.maxLimit) {

@@ -144,6 +144,9 @@ export interface Store {
    * when the points are queryable. Entries at positions that are already covered change nothing.
    * Rejects with `rejected` when an entry can never be stored; its position counts as taken, and
    * the caller puts its points among the dead letters.
+   *
+   * A store that is shared may reject with `retryable`: then it takes none of what follows in the
+   * same log partition, which is rejected likewise, until the caller has given it the entry again.
    */
   write(entries: readonly StoreEntry[]): Promise<void>
   /**

@@ -5,34 +5,40 @@ import type { Store } from '../ports/store.ts'
 
 export interface OrderedWritesOptions {
   readonly store: Pick<Store, 'write'>
-  /** Frames of deliveries that wait are written together up to so many bytes. */
-  readonly maxWriteBytes?: number
   /** The store can never take this entry; those around it are stored. */
   readonly onRejected: (entry: LogEntry, error: WeirError) => void
   /** Tests hand in their own. */
   readonly backoff?: Backoff
 }
 
-interface Delivery {
-  readonly entries: readonly LogEntry[]
-  readonly resolve: () => void
-  readonly reject: (error: unknown) => void
+interface Item {
+  readonly entry: LogEntry
+  /** Its place among all entries. */
+  readonly place: number
+  readonly done: (failure?: { readonly error: unknown }) => void
 }
 
-const MAX_WRITE_BYTES = 4 << 20
-
 /**
- * Writes to a store that can be away, such as a database on another machine: one write at a time,
- * so that none overtakes another, and each again until it is taken. Deliveries that come meanwhile
- * wait here, and are written together. How many may wait is the caller's to bound.
+ * Writes to a store that can be away, such as a database on another machine: each entry again until
+ * it is taken. The store keeps the order: behind an entry that failed it takes none of the same
+ * partition until that one comes again. So when one fails, all that are under way are waited for, and
+ * those that failed are sent again, in order, before anything else. How many may wait is the
+ * caller's to bound.
+ *
+ * Each entry is a write of its own, so that what can never be stored is known by name; the store
+ * makes few transactions of many writes.
  */
 export class OrderedWrites {
   readonly #options: OrderedWritesOptions
   readonly #backoff: Backoff
-  #queue: Delivery[] = []
-  #isWriting = false
+  #next = 0
+  #running = 0
+  /** Have failed, in the order in which that was told. */
+  #failed: Item[] = []
+  /** Came since one has failed. */
+  #waiting: Item[] = []
+  #isPausing = false
   #trouble: string | undefined
-  #failed: unknown
   #isClosed = false
   #wake = (): void => {}
 
@@ -41,7 +47,7 @@ export class OrderedWrites {
     this.#backoff = options.backoff ?? new Backoff({ firstMs: 100, lastMs: 5000 })
   }
 
-  /** Why nothing is being stored now, while the same write is tried again. */
+  /** Why nothing is being stored now, while the same entries are tried again. */
   get trouble(): string | undefined {
     return this.#trouble
   }
@@ -53,78 +59,88 @@ export class OrderedWrites {
    */
   write(entries: readonly LogEntry[]): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ entries, resolve, reject })
-      if (!this.#isWriting) void this.#run()
+      let left = entries.length
+      if (left === 0) return resolve()
+      const done: Item['done'] = failure => {
+        if (failure !== undefined) reject(failure.error)
+        else if (--left === 0) resolve()
+      }
+      const items = entries.map(entry => ({ entry, place: this.#next++, done }))
+      if (this.#isHeld) this.#waiting.push(...items)
+      else this.#send(items)
     })
   }
 
-  /** What is tried again is tried once more, then given up. */
+  /** What has failed is tried once more, then given up. */
   close(): void {
     this.#isClosed = true
     this.#wake()
   }
 
-  async #run(): Promise<void> {
-    this.#isWriting = true
-    while (this.#queue.length > 0) {
-      const deliveries = this.#takeSome()
-      try {
-        if (this.#failed !== undefined) throw this.#failed
-        await this.#writeAll(deliveries.flatMap(({ entries }) => entries))
-        for (const { resolve } of deliveries) resolve()
-      } catch (error) {
-        this.#failed ??= error
-        for (const { reject } of deliveries) reject(error)
-      }
-    }
-    this.#isWriting = false
+  get #isHeld(): boolean {
+    return this.#isPausing || this.#failed.length > 0
   }
 
-  #takeSome(): Delivery[] {
-    const { maxWriteBytes = MAX_WRITE_BYTES } = this.#options
-    let bytes = 0
-    let count = 0
-    while (count < this.#queue.length && (count === 0 || bytes < maxWriteBytes)) {
-      for (const { frame } of this.#queue[count].entries) bytes += frame.byteLength
-      count++
-    }
-    const taken = this.#queue.slice(0, count)
-    this.#queue = this.#queue.slice(count)
-    return taken
-  }
-
-  async #writeAll(entries: readonly LogEntry[]): Promise<void> {
-    const refusal = await this.#writeOnce(entries)
-    if (refusal === undefined) return
-    if (entries.length === 1) return this.#options.onRejected(entries[0], refusal)
-    // One of them cannot be stored. Those that were are at places that are covered, and change nothing.
-    for (const entry of entries) {
-      const error = await this.#writeOnce([entry])
-      if (error !== undefined) this.#options.onRejected(entry, error)
+  #send(items: readonly Item[]): void {
+    // All at once, which is the order in which the store is to take them.
+    this.#running += items.length
+    for (const item of items) {
+      this.#options.store.write([item.entry]).then(
+        () => this.#taken(item),
+        (error: unknown) => this.#refused(item, error),
+      )
     }
   }
 
-  /** Tries until the store has taken or refused them. */
-  async #writeOnce(entries: readonly LogEntry[]): Promise<WeirError | undefined> {
-    for (;;) {
-      try {
-        await this.#options.store.write(entries)
-        this.#backoff.reset()
-        this.#trouble = undefined
-        return undefined
-      } catch (error) {
-        if (!(error instanceof WeirError)) throw error
-        if (error.kind === 'rejected') return error
-        if (error.kind !== 'retryable' && error.kind !== 'overloaded') throw error
-        this.#trouble = error.message
-        if (this.#isClosed) {
-          throw new WeirError('closed', `not stored before the stop: ${error.message}`, {
-            cause: error,
-          })
-        }
-        await this.#pause()
-      }
+  #taken(item: Item): void {
+    if (this.#failed.length === 0) this.#isWell()
+    item.done()
+    this.#ended()
+  }
+
+  #refused(item: Item, error: unknown): void {
+    const kind = error instanceof WeirError ? error.kind : undefined
+    if (kind === 'retryable' || kind === 'overloaded') {
+      // Later ones only say that this one comes first.
+      if (this.#failed.length === 0) this.#trouble = (error as WeirError).message
+      this.#failed.push(item)
+    } else if (kind === 'rejected') {
+      this.#options.onRejected(item.entry, error as WeirError)
+      item.done()
+    } else {
+      item.done({ error })
     }
+    this.#ended()
+  }
+
+  #ended(): void {
+    if (--this.#running > 0 || this.#failed.length === 0 || this.#isPausing) return
+    void this.#tryAgain()
+  }
+
+  async #tryAgain(): Promise<void> {
+    if (this.#isClosed) return this.#giveUp()
+    this.#isPausing = true
+    await this.#pause()
+    this.#isPausing = false
+    const failed = this.#failed.sort((a, b) => a.place - b.place)
+    const items = [...failed, ...this.#waiting]
+    this.#failed = []
+    this.#waiting = []
+    this.#send(items)
+  }
+
+  #giveUp(): void {
+    const error = new WeirError('closed', `not stored before the stop: ${this.#trouble}`)
+    for (const { done } of [...this.#failed, ...this.#waiting]) done({ error })
+    this.#failed = []
+    this.#waiting = []
+  }
+
+  #isWell(): void {
+    if (this.#trouble === undefined) return
+    this.#trouble = undefined
+    this.#backoff.reset()
   }
 
   #pause(): Promise<void> {
@@ -134,6 +150,7 @@ export class OrderedWrites {
         clearTimeout(timer)
         resolve()
       }
+      if (this.#isClosed) this.#wake()
     })
   }
 }

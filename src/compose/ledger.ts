@@ -20,6 +20,9 @@ export interface NodeLedger {
   close(): Promise<void>
 }
 
+/** Of a shared log the end is asked for about every second. */
+const LOG_AGE_MS = 3000
+
 interface LedgerParts {
   readonly log: Log
   readonly store: Store
@@ -77,6 +80,7 @@ async function openSharedLedger(config: Config, parts: LedgerParts): Promise<Nod
     own: () => ownCounts(counts, writer!),
     storeStats: () => store.stats(),
     isDrained: () => isDrained(log, store),
+    ...(log.capabilities.isShared ? { logAgeMs: LOG_AGE_MS } : {}),
     onError: error => logger.warn({ err: error }, 'the ledger was not written; it is tried again'),
   })
   return {

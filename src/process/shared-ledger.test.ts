@@ -23,7 +23,7 @@ function installation() {
   const store = (tenant: string, points: number): void => {
     stored.set(tenant, (stored.get(tenant) ?? 0) + points)
   }
-  const start = async () => {
+  const start = async (log: { isDrained?: boolean; logAgeMs?: number } = {}) => {
     const own = new Map<string, LedgerCounts>()
     const stops: (() => void)[] = []
     const ownClock: Clock = {
@@ -36,7 +36,8 @@ function installation() {
     }
     const ledger = new SharedLedger({
       ...{ book, clock: ownClock, own: () => own, storeStats: stats, operatorTenant: 'default' },
-      isDrained: async () => true,
+      isDrained: async () => log.isDrained ?? true,
+      ...(log.logAgeMs === undefined ? {} : { logAgeMs: log.logAgeMs }),
       onError: error => errors.push(error),
     })
     await ledger.start()
@@ -183,4 +184,28 @@ test('a book that cannot be written is tried again with newer counts', async () 
   await pass(1000)
   const { received, uncounted } = await two.ledger.report()
   assert.deepEqual([received, uncounted], [10, 0])
+})
+
+test('points that are in the log are in flight', async () => {
+  const { store, start } = installation()
+  const log = { isDrained: false }
+  const { ledger, count } = await start(log)
+  count('default', { received: 10 })
+  store('default', 6)
+  const early = await ledger.report()
+  assert.deepEqual([early.in_flight, early.in_flight_at.writer, early.imbalance], [4, 4, 0])
+  log.isDrained = true
+  assert.equal((await ledger.report()).imbalance, 4, 'the store has read the log to its end')
+})
+
+test('where the end of the log is known late, what comes meanwhile is in flight', async () => {
+  const { store, start } = installation()
+  const { ledger, count } = await start({ logAgeMs: 60_000 })
+  count('default', { received: 10 })
+  store('default', 6)
+  const asked = ledger.report()
+  for (let i = 0; i < 20; i++) await new Promise(resolve => setImmediate(resolve))
+  count('default', { received: 5 })
+  const report = await asked
+  assert.deepEqual([report.in_flight, report.imbalance], [9, 0])
 })

@@ -20,8 +20,10 @@ export interface SharedLedgerOptions {
   /** What this process has counted since its start, by tenant. */
   readonly own: () => ReadonlyMap<string, LedgerCounts>
   readonly storeStats: () => Promise<StoreStats>
-  /** Whether the store has everything that was in the log at the call. */
+  /** Whether the store has everything that was in the log at the call, or `logAgeMs` before it. */
   readonly isDrained: () => Promise<boolean>
+  /** How old what is known of the end of the log can be; absent: it is the end. */
+  readonly logAgeMs?: number
   readonly operatorTenant: string
   /** The book could not be written; it is tried again. */
   readonly onError: (error: unknown) => void
@@ -35,8 +37,8 @@ const KILLED_AFTER_MS = 10_000
 /** Then its page may be put together with others. A process that wakes up begins a new one. */
 const FOLDED_AFTER_MS = 3_600_000
 const TIDY_INTERVAL_MS = 10_000
-/** Counts of several processes are of different moments: an imbalance is looked at again. */
-const MEASURES = 6
+/** Counts of several processes are of different moments: an imbalance is looked at again for so long. */
+const MEASURE_MS = 1500
 const MEASURE_PAUSE_MS = 250
 
 /**
@@ -71,9 +73,14 @@ export class SharedLedger {
 
   /** Of all tenants, or of one. Rejects with the store's or the book's error. */
   async report(tenant?: string): Promise<LedgerReport> {
-    for (let measure = 1; ; measure++) {
-      const report = await this.#measure(tenant)
-      if (report.imbalance === 0 || measure === MEASURES) return report
+    const { logAgeMs = 0 } = this.#options
+    const until = performance.now() + MEASURE_MS + logAgeMs
+    const first = await this.#measure(tenant)
+    for (let last = first; ; last = await this.#measure(tenant)) {
+      if (last.exact.imbalance === 0) return last.exact
+      // Points go on coming: what is missing may be in the log, whose end is known of before them.
+      if (logAgeMs > 0 && last.acknowledged !== first.acknowledged) return last.loose
+      if (performance.now() > until) return last.exact
       await delay(MEASURE_PAUSE_MS)
     }
   }
@@ -84,7 +91,8 @@ export class SharedLedger {
     await this.#next(() => this.#write('closed'))
   }
 
-  async #measure(tenant: string | undefined): Promise<LedgerReport> {
+  /** `loose`: as if some of what is in the log might not be in the store. */
+  async #measure(tenant: string | undefined) {
     const { book, storeStats, operatorTenant, isDrained } = this.#options
     const others = (await book.pages()).filter(page => page.process !== this.#process)
     const before = this.#sum(others, tenant)
@@ -95,13 +103,16 @@ export class SharedLedger {
     // What the store counts is of all tenants.
     const counted = tenant === undefined ? stats.deadLettered : undefined
     const deadLettered = counted ?? after.deadLettered
-    const balanced = balance({
-      ...{ before, after, deadLettered, isDrained: drained },
-      accounted: points.stored + points.duplicate + points.unsettled + deadLettered,
-      mayMiss: mayMiss(others),
-    })
-    const atDoors = after.pending
-    return sharedReport({ points, balanced, atDoors, damagedBlocks: stats.damagedBlocks ?? 0 })
+    const reportOf = (isSure: boolean): LedgerReport => {
+      const balanced = balance({
+        ...{ before, after, deadLettered, isDrained: isSure, mayMiss: mayMiss(others) },
+        accounted: points.stored + points.duplicate + points.unsettled + deadLettered,
+      })
+      const { damagedBlocks = 0 } = stats
+      return sharedReport({ points, balanced, atDoors: after.pending, damagedBlocks })
+    }
+    const acknowledged = before.received - before.pending
+    return { exact: reportOf(drained), loose: reportOf(false), acknowledged }
   }
 
   #sum(others: readonly AgedPage[], tenant: string | undefined): LedgerSum {

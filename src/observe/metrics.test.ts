@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Metrics } from './metrics.ts'
+import { Metrics, type MetricSources } from './metrics.ts'
 
-function attached(): Metrics {
+function attached(change: Partial<MetricSources> = {}): Metrics {
   const metrics = new Metrics()
   metrics.attach({
     doors: () => new Map([['http', { accepted: 40, rejected: 2 }]]),
@@ -18,6 +18,7 @@ function attached(): Metrics {
     store: () =>
       Promise.resolve({ stored: 30, duplicate: 1, unsettled: 0, diskBytes: 8, memoryBytes: 9 }),
     bridges: () => [],
+    ...change,
   })
   return metrics
 }
@@ -62,4 +63,18 @@ test('a request is in the histogram of its route and in the counter', async () =
   ]) {
     assert.ok(text.includes(line), line)
   }
+})
+
+test('what a store that is away cannot say is left out, and it is asked once a scrape', async () => {
+  let asked = 0
+  const metrics = attached({
+    store: () => {
+      asked++
+      return Promise.reject(new Error('away'))
+    },
+  })
+  const text = await metrics.text()
+  assert.match(text, /telemetry_points_total\{door="http",outcome="accepted"\} 40/)
+  assert.doesNotMatch(text, /weir_store_points\{/)
+  assert.equal(asked, 1)
 })

@@ -114,21 +114,34 @@ export class Metrics {
     this.#gauge(named('weir_devices', 'Registered devices by status', 'status'), gauge => {
       for (const [status, count] of Object.entries(sources.devices())) gauge.set({ status }, count)
     })
+    this.#attachStore(sources.store)
+  }
+
+  /** What a store that is away cannot say is not told; everything else is. */
+  #attachStore(stats: MetricSources['store']): void {
+    let asked: ReturnType<MetricSources['store']> | undefined
+    // Once a scrape, for all of them.
+    const ask = () => (asked ??= stats().finally(() => (asked = undefined)))
+    type Stats = Awaited<ReturnType<MetricSources['store']>>
+    const gauge = (name: MetricName, tell: (gauge: Gauge, stats: Stats) => void): void => {
+      this.#gauge(name, async each => {
+        each.reset()
+        const known = await ask().catch(() => undefined)
+        if (known !== undefined) tell(each, known)
+      })
+    }
     const points = named('weir_store_points', 'Points written to the store by state', 'state')
-    this.#gauge(points, async gauge => {
-      const { stored, duplicate, unsettled } = await sources.store()
-      gauge.set({ state: 'stored' }, stored)
-      gauge.set({ state: 'duplicate' }, duplicate)
-      gauge.set({ state: 'unsettled' }, unsettled)
+    gauge(points, (each, { stored, duplicate, unsettled }) => {
+      each.set({ state: 'stored' }, stored)
+      each.set({ state: 'duplicate' }, duplicate)
+      each.set({ state: 'unsettled' }, unsettled)
     })
     const damaged = named('weir_store_damaged_blocks', 'Damaged blocks that reads go on without')
-    this.#gauge(damaged, async gauge => {
-      gauge.set((await sources.store()).damagedBlocks ?? 0)
-    })
-    this.#gauge(named('weir_store_bytes', 'Bytes of the store by place', 'place'), async gauge => {
-      const { diskBytes, memoryBytes } = await sources.store()
-      gauge.set({ place: 'disk' }, diskBytes)
-      gauge.set({ place: 'memory' }, memoryBytes)
+    gauge(damaged, (each, { damagedBlocks }) => each.set(damagedBlocks ?? 0))
+    const bytes = named('weir_store_bytes', 'Bytes of the store by place', 'place')
+    gauge(bytes, (each, { diskBytes, memoryBytes }) => {
+      each.set({ place: 'disk' }, diskBytes)
+      each.set({ place: 'memory' }, memoryBytes)
     })
   }
 

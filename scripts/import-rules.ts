@@ -27,6 +27,9 @@ export const FOLDERS: Readonly<Record<string, FolderRule>> = {
   postgres: ownBase,
   store: { values: [...BASE, 'postgres'] },
   catalog: { values: [...BASE, 'postgres'] },
+  // What the engines on Redis share.
+  redis: ownBase,
+  cache: { values: [...BASE, 'redis'] },
   http: { values: BASE, types: [...STAGES, 'observe', 'config'] },
   observe: ownBase,
   config: ownBase,
@@ -57,6 +60,7 @@ const LIBRARIES: readonly (readonly [library: string, places: readonly string[]]
   ['kysely', ['src/catalog']],
   ['pg', ['src/postgres']],
   ['@platformatic/kafka', ['src/log/kafka']],
+  ['ioredis', ['src/redis', 'src/cache/redis']],
   ['fastify', ['src/http']],
   ['@fastify', ['src/http']],
   ['typebox', ['src/http', 'src/config']],

@@ -10,17 +10,21 @@ import { pointCount } from '../model/batch.ts'
 import { SeriesTable, type DeviceEntry } from '../model/series-table.ts'
 import { isoFromTime } from '../model/time.ts'
 import type { Logger } from '../observe/logger.ts'
+import { measuredCache } from '../observe/measured-cache.ts'
 import { measuredLog } from '../observe/measured-log.ts'
 import { measuredStore } from '../observe/measured-store.ts'
 import { Metrics } from '../observe/metrics.ts'
+import type { CacheFigures } from '../observe/cache-metrics.ts'
 import type { Anomalies } from '../ports/anomalies.ts'
 import type { Cache } from '../ports/cache.ts'
 import type { Catalog } from '../ports/catalog.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { LatestPoint } from '../ports/latest.ts'
 import type { Log, LogPosition } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
 import type { UnitStore } from '../ports/units.ts'
-import { LatestTable, type LatestPoint } from '../process/latest.ts'
+import { invalidatingStore } from '../process/invalidating-store.ts'
+import { LatestTable } from '../process/latest.ts'
 import { relievedLog } from '../process/relieved-log.ts'
 import { Writer } from '../process/writer.ts'
 import { CachedQueries } from '../query/cached-queries.ts'
@@ -39,10 +43,12 @@ import {
   stores,
   unitStores,
 } from './engines.ts'
+import { latestReadsOf } from './latest.ts'
 import { openLedger } from './ledger.ts'
 import { nodeSecret } from './node-secret.ts'
 import { readingsOf } from './readings.ts'
 import { watchReadiness } from './readiness.ts'
+import { healthOf, unreachable } from './server-health.ts'
 
 export interface CoreOptions {
   readonly logger: Logger
@@ -124,10 +130,15 @@ async function startCore(config: Config, parts: CoreParts) {
   if (analytics !== undefined) closing(analytics)
   closing(writer)
   closing({ close: async () => readiness.stop() })
+  const serverHealth = healthOf({ cache })
+  readiness.note(() => unreachable(serverHealth()))
   const { queryTtlMs } = config.cache
   const asked = new Queries(store, registry.unitOf.bind(registry))
   const queries = new CachedQueries({ queries: asked, cache, ttlMs: queryTtlMs })
-  const readings = readingsOf(config, { store, anomalies, analytics, cache, table, latest })
+  const latestReads = latestReadsOf(config, { log, store, cache, table, latest, registry })
+  const readings = readingsOf(config, {
+    ...{ store, anomalies, analytics, cache, latest: latestReads.latestReads },
+  })
   await analytics?.start()
   await writer.start()
   await nodeLedger.start(writer)
@@ -135,7 +146,8 @@ async function startCore(config: Config, parts: CoreParts) {
   return {
     ...{ log, store, table, registry, latest, live, ledger, writer, queries, readiness },
     ledgerReport: nodeLedger.report,
-    ...{ analytics, anomalies, units, locations, ...readings },
+    ...{ analytics, anomalies, units, locations, ...readings, ...latestReads },
+    ...{ cacheFigures: parts.engines.cacheFigures, serverHealth },
     ...{ metrics, clock, logger, ring, keys },
     access: nodeAccess(config, { ring, clock }),
   }
@@ -148,6 +160,7 @@ interface Engines {
   readonly cache: Cache
   readonly anomalies: Anomalies
   readonly unitStore: UnitStore
+  readonly cacheFigures: () => CacheFigures
 }
 
 async function openEngines(
@@ -165,21 +178,23 @@ async function openEngines(
     unitStores[config.catalog.engine](context),
   ] as const
   try {
-    const [log, store, catalog, cache, anomalies, unitStore] = await Promise.all(opening)
+    const [log, bareStore, catalog, bareCache, anomalies, unitStore] = await Promise.all(opening)
     const measured = measuredLog(log, metrics.observeAppend)
+    const { cache, counts } = measuredCache(bareCache)
+    const store = measuredStore(bareStore, {
+      onWrite: metrics.observeWrite,
+      onQuery: metrics.observeQuery,
+    })
+    const isCaching = config.cache.queryTtlMs > 0 || config.cache.latestTtlMs > 0
     return {
       // Without entries of its own there is nothing in it that a flush could make room of.
       log: log.capabilities.keepsEntries
         ? relievedLog(measured, { clock, relieve: () => store.flush() })
         : measured,
-      store: measuredStore(store, {
-        onWrite: metrics.observeWrite,
-        onQuery: metrics.observeQuery,
-      }),
-      catalog,
-      cache,
-      anomalies,
-      unitStore,
+      // Nothing else that is kept is forgotten by a write.
+      store: isCaching ? invalidatingStore(store, cache) : store,
+      ...{ catalog, cache, anomalies, unitStore },
+      cacheFigures: () => ({ ...counts(), ...cache.stats() }),
     }
   } catch (error) {
     const opened = await Promise.allSettled(opening)

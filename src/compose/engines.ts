@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Config } from '../config/schema.ts'
 import type { Anomalies } from '../ports/anomalies.ts'
-import type { Cache } from '../ports/cache.ts'
+import type { Cache, SharedCache } from '../ports/cache.ts'
 import type { Catalog } from '../ports/catalog.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { LedgerBook } from '../ports/ledger-book.ts'
@@ -72,9 +72,20 @@ export const ledgerBooks: Engines<LedgerBook, Config['catalog']['engine']> = {
 }
 
 export const caches: Engines<Cache, Config['cache']['engine']> = {
-  memory: async ({ config: { cache }, clock }) =>
-    (await import('../cache/memory/memory-cache.ts')).memoryCache({
-      maxBytes: cache.maxBytes,
-      clock,
-    }),
+  memory: context => memoryCache(context),
+  redis: context => redisCache(context),
+  tiered: async context => {
+    const { TieredCache } = await import('../cache/tiered/tiered-cache.ts')
+    return new TieredCache({ near: await memoryCache(context), far: await redisCache(context) })
+  },
+}
+
+async function memoryCache({ config: { cache }, clock }: EngineContext): Promise<Cache> {
+  const { MemoryCache } = await import('../cache/memory/memory-cache.ts')
+  return new MemoryCache({ maxBytes: cache.maxBytes, clock })
+}
+
+async function redisCache({ config: { redis } }: EngineContext): Promise<SharedCache> {
+  const { RedisCache } = await import('../cache/redis/redis-cache.ts')
+  return RedisCache.open(redis)
 }

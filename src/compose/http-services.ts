@@ -19,7 +19,7 @@ import { version } from './version.ts'
 
 /** What the HTTP house gets of a node. */
 export function httpServices(config: Config, core: Core & { gate: IngestGate }): HttpServices {
-  const { gate, registry, table, latest, store, live, metrics } = core
+  const { gate, registry, table, store, live, metrics } = core
   const { clock, logger, queries, readiness, ring, keys } = core
   const operatorTenant = config.ingest.tenant
   const lines = new LineProtocol({ table, ...config.influx })
@@ -48,8 +48,8 @@ export function httpServices(config: Config, core: Core & { gate: IngestGate }):
     setAttributes: attributeKeeper(registry),
     products: registry.products,
     table,
-    latest,
-    newestDevice: tenant => latest.newestDevice(tenant),
+    latest: core.latestReads,
+    latestView: core.latestView,
     readSeries: read => store.read(read),
     storeStats: async tenant => tenantPoints(await store.stats(), { tenant, operatorTenant }),
     queries,

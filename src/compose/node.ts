@@ -171,7 +171,7 @@ function addressOf(text: string): Address {
 }
 
 function attachMetrics(core: Core, mqtt: MqttDoor | undefined, bridges: Bridges): void {
-  const { metrics, ledger, writer, store, registry, queries, analytics } = core
+  const { metrics, ledger, writer, store, registry, analytics } = core
   metrics.attach({
     doors: () => ledger.byDoor(),
     mqtt: () => mqtt?.stats() ?? { clients: 0, messages: new Map() },
@@ -181,16 +181,11 @@ function attachMetrics(core: Core, mqtt: MqttDoor | undefined, bridges: Bridges)
         [ANALYTICS_GROUP, analytics?.pendingPoints ?? 0],
       ]),
     analytics: () => analytics?.counts(),
-    cache: () => sumCounts(queries.counts(), core.readThrough.counts()),
+    cache: core.cacheFigures,
+    servers: core.serverHealth,
     devices: () => ({ ...registry.counts() }),
     violations: () => registry.violationTotals(),
     store: () => store.stats(),
     bridges: () => bridges.all.map(bridge => bridge.stats()),
   })
-}
-
-type CacheCounts = ReturnType<Core['queries']['counts']>
-
-function sumCounts(a: CacheCounts, b: CacheCounts): CacheCounts {
-  return { requests: a.requests + b.requests, hits: a.hits + b.hits }
 }

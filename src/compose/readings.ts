@@ -1,11 +1,10 @@
 import type { Config } from '../config/schema.ts'
-import type { SeriesTable } from '../model/series-table.ts'
 import type { Anomalies } from '../ports/anomalies.ts'
 import type { Cache } from '../ports/cache.ts'
+import type { LatestReads } from '../ports/latest.ts'
 import type { Store } from '../ports/store.ts'
 import type { Analytics } from '../process/analytics.ts'
 import { SettingsByMetric } from '../process/detectors/rolling-settings.ts'
-import type { LatestTable } from '../process/latest.ts'
 import { ReadThrough } from '../query/read-through.ts'
 import { Readings } from '../query/readings.ts'
 import { rollingOf, settledAnomalies } from './analytics.ts'
@@ -18,27 +17,19 @@ interface ReadingParts {
   readonly anomalies: Anomalies
   readonly analytics: Analytics | undefined
   readonly cache: Cache
-  readonly table: SeriesTable
-  readonly latest: LatestTable
+  readonly latest: LatestReads
 }
 
 /** Readings with what the analytics say of them, and what keeps answers for a while. */
 export function readingsOf(config: Config, parts: ReadingParts) {
-  const { store, table, latest, cache } = parts
+  const { store, latest, cache } = parts
   const settings = new SettingsByMetric(rollingOf(config))
   const readings = new Readings({
     store,
     anomalies: settledAnomalies(parts),
     windowOf: metric => settings.all[Math.max(0, settings.placeOf(metric))].window,
     longestWindow: Math.max(...settings.all.map(({ window }) => window)),
-    visitSeries(tenant, visit) {
-      for (const device of table.devicesOf(tenant).values()) {
-        for (const [metric, series] of device.series) {
-          const timeUs = latest.timeOf(series)
-          if (timeUs >= 0) visit(device.name, metric, timeUs)
-        }
-      }
-    },
+    latest,
   })
   return { readings, readThrough: new ReadThrough(cache, KEPT_MS) }
 }

@@ -30,8 +30,8 @@ const duration = (value: number, description: string, minimum = 1) =>
   Type.Integer({ default: value, minimum, unit: 'ms', description })
 const number = (value: number, description: string, minimum = 0) =>
   Type.Number({ default: value, minimum, description })
-const bounded = <T>(minimum: number, maximum: number, { value, description }: Bounded<T>) =>
-  Type.Integer({ default: value, minimum, maximum, description })
+const bounded = <T>(minimum: number, maximum: number, { value, ...rest }: Bounded<T>) =>
+  Type.Integer({ default: value, minimum, maximum, ...rest })
 const address = (value: string, description: string) =>
   Type.String({ default: value, format: 'address', description })
 
@@ -59,6 +59,7 @@ const texts = (values: string[], description: string) =>
 interface Bounded<T> {
   readonly value: T
   readonly description: string
+  readonly unit?: 'ms'
 }
 
 /** The same option for one of several: without a default, because it falls back to that of all. */
@@ -225,11 +226,19 @@ export const configSchema = section('The configuration of a Weir node.', {
     ),
   }),
   cache: section('Answers kept for a while.', {
-    engine: choice(['memory'], 'Which cache: `memory` is in this process.'),
-    maxBytes: bytes(64 * MB, 'Memory for cached answers.'),
+    engine: choice(
+      ['memory', 'redis', 'tiered'],
+      'Which cache: `memory` is in this process, `redis` is shared by processes, `tiered` is memory in front of Redis.',
+    ),
+    maxBytes: bytes(64 * MB, 'Memory of this process for cached answers.'),
     queryTtlMs: duration(
       0,
-      'How long a query answer may be reused; 0 asks the store each time.',
+      'How long a query answer may be reused while no points of its devices are written; 0 asks the store each time.',
+      0,
+    ),
+    latestTtlMs: duration(
+      0,
+      'The same for latest values, where they are read from the store: without a log they are not kept in memory.',
       0,
     ),
   }),
@@ -265,6 +274,16 @@ export const configSchema = section('The configuration of a Weir node.', {
     url: secret(
       'redis-url',
       '`redis://:PASSWORD@HOST:PORT/DATABASE`, or `rediss://` with TLS. Empty: Weir starts the `redis-server` of this machine.',
+    ),
+    commandTimeoutMs: bounded(5, 250, {
+      value: 100,
+      unit: 'ms',
+      description:
+        'How long Redis is waited for; past it the store answers, and after some such it is left alone for a while.',
+    }),
+    keyPrefix: text(
+      'weir:',
+      'What all keys and channels begin with. Processes that share data have the same; other Weirs at the same server have others.',
     ),
   }),
   kafka: section('The Kafka cluster of every part that is kept in one.', {

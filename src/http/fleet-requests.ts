@@ -1,4 +1,6 @@
 import type { Access } from '../model/access.ts'
+import type { LatestPoint } from '../ports/latest.ts'
+import type { DeviceView } from '../registry/device-list.ts'
 import { encodeIdentity, encodeMetric, encodeTimes } from './fleet-record.ts'
 import { ingestJson } from './ingest-json.ts'
 import { notFound, refusedPoints, type HttpProblem } from './problem.ts'
@@ -60,25 +62,40 @@ function nothingStored(rejected: Rejected): HttpProblem {
 const encodeRejected = (rejected: Rejected): string =>
   JSON.stringify(rejected.map(({ index, field, detail }) => ({ index, field, detail })))
 
-type TableDevice = NonNullable<ReturnType<HttpServices['newestDevice']>>
-
 /**
- * The JSON of the newest value of each metric of a device.
+ * The JSON of the newest value of each metric of a device; at once where it is in memory.
  *
  * @throws HttpProblem 404 when it has none.
  */
-export function latestRecord(services: HttpServices, device: TableDevice): string {
+export function latestRecord(
+  services: HttpServices,
+  tenant: string,
+  id: string,
+): string | Promise<string> {
+  const { latestView, latest, table, registry } = services
+  if (latestView === undefined) {
+    return latest
+      .devices(tenant, [id])
+      .then(([points]) => encodeLatest(id, registry.get(tenant, id), points))
+  }
+  const device = table.findDevice(tenant, id)
+  if (device === undefined) throw noTelemetry(id)
+  return encodeLatest(id, registry.get(tenant, id), latestView.device(device))
+}
+
+function encodeLatest(
+  id: string,
+  device: DeviceView | undefined,
+  points: readonly LatestPoint[],
+): string {
   let metrics = ''
   let newestUs = -1
-  for (const series of device.series.values()) {
-    const point = services.latest.point(series)
-    if (point === undefined) continue
-    metrics += encodeMetric(point.metric, point.value)
-    if (point.timeUs > newestUs) newestUs = point.timeUs
+  for (const { metric, timeUs, value } of points) {
+    metrics += encodeMetric(metric, value)
+    if (timeUs > newestUs) newestUs = timeUs
   }
-  if (newestUs < 0) throw noTelemetry(device.name)
-  const view = services.registry.get(device.tenant, device.name)
-  return encodeIdentity(device.name, view) + metrics + encodeTimes(newestUs, view?.lastSeenMs)
+  if (newestUs < 0) throw noTelemetry(id)
+  return encodeIdentity(id, device) + metrics + encodeTimes(newestUs, device?.lastSeenMs)
 }
 
 export const noTelemetry = (id: string): HttpProblem =>

@@ -11,12 +11,12 @@ import type { Keys } from '../access/keys.ts'
 import type { IngestGate } from '../ingest/gate.ts'
 import type { Access } from '../model/access.ts'
 import type { Attributes } from '../model/device.ts'
-import type { DeviceEntry, SeriesTable } from '../model/series-table.ts'
+import type { SeriesTable } from '../model/series-table.ts'
 import type { Anomalies } from '../ports/anomalies.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { LatestReads, LatestView } from '../ports/latest.ts'
 import type { RawRead, SeriesPoints, TenantPoints } from '../ports/store.ts'
 import type { LiveHub } from '../live/live-hub.ts'
-import type { LatestTable } from '../process/latest.ts'
 import type { LedgerReport } from '../process/ledger-report.ts'
 import type { decodeCursor } from '../query/cursor.ts'
 import type { intervalUs } from '../query/interval.ts'
@@ -62,9 +62,12 @@ export interface HttpServices {
   >
   readonly products: Pick<Products, 'get' | 'list' | 'create' | 'update' | 'replace' | 'remove'>
   readonly table: Pick<SeriesTable, 'findDevice' | 'devicesOf'>
-  readonly latest: Pick<LatestTable, 'device' | 'point' | 'timeOf'>
-  /** The device of the tenant's newest point by device time; asked often, so it is kept, not sought. */
-  readonly newestDevice: (tenant: string) => DeviceEntry | undefined
+  readonly latest: LatestReads
+  /**
+   * What `latest` answers from where that is this process's memory: for requests that are to be
+   * answered without a promise. Undefined: others write what is read here, too.
+   */
+  readonly latestView: LatestView | undefined
   /** `store.read`, for the dialects; errors are the store's. */
   readonly readSeries: (read: RawRead) => Promise<SeriesPoints[]>
   /** What the store has of a tenant. */

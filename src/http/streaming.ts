@@ -90,31 +90,35 @@ export const pageQuery = (most: { readonly limit: number; readonly offset: numbe
 type Reading = Awaited<ReturnType<HttpServices['readings']['newest']>>[number]
 
 /** The JSON of readings, joined by commas. */
-export function encodeReadings(
+export async function encodeReadings(
   services: HttpServices,
   tenant: string,
   readings: readonly Reading[],
-): string {
+): Promise<string> {
+  const arrivalOf = await arrivals(services, tenant, readings)
   return readings
     .map(reading => {
       const { value, rollingAvg, isAnomaly } = reading
       const shown = typeof value === 'string' ? JSON.stringify(value) : encodeNumber(value)
       const off = typeof value === 'string' ? NaN : deviationPct(value, rollingAvg)
-      const judged = { isAnomaly, average: rollingAvg, off }
-      return `{${encodePoint(services, { ...reading, tenant }, shown)},${encodeJudged(services, { ...reading, tenant }, judged)}}`
+      const judged = { isAnomaly, average: rollingAvg, off, arrivalMs: arrivalOf(reading) }
+      return `{${encodePoint(services, { ...reading, tenant }, shown)},${encodeJudged(judged)}}`
     })
     .join(',')
 }
 
 /** The JSON of anomalies, joined by commas. */
-export function encodeStreamingAnomalies(
+export async function encodeStreamingAnomalies(
   services: HttpServices,
+  tenant: string,
   anomalies: readonly Anomaly[],
-): string {
+): Promise<string> {
+  const arrivalOf = await arrivals(services, tenant, anomalies)
   return anomalies
     .map(anomaly => {
       const { value, average, deviationPct: off = NaN, severity, detector } = anomaly
-      const judged = encodeJudged(services, anomaly, { isAnomaly: true, average, off })
+      const arrivalMs = arrivalOf(anomaly)
+      const judged = encodeJudged({ isAnomaly: true, average, off, arrivalMs })
       const who = `"severity":"${severity}","detector":${JSON.stringify(detector)}`
       return `{${encodePoint(services, anomaly, encodeValue(value))},${judged},${who}}`
     })
@@ -132,29 +136,31 @@ interface Judged {
   readonly isAnomaly: boolean
   readonly average: number
   readonly off: number
+  readonly arrivalMs: number | undefined
 }
 
-function encodeJudged(
-  services: HttpServices,
-  key: ReadingKey,
-  { isAnomaly, average, off }: Judged,
-): string {
-  const processed = processedAt(services, key)
-  const shown = processed === undefined ? 'null' : `"${processed}"`
+function encodeJudged({ isAnomaly, average, off, arrivalMs }: Judged): string {
+  const shown = arrivalMs === undefined ? 'null' : `"${isoFromTime(arrivalMs * 1000)}"`
   const numbers = `"rolling_avg":${encodeNumber(average)},"deviation_pct":${encodeNumber(off)}`
   return `"anomaly_detected":${isAnomaly},${numbers},"processed_at":${shown}`
 }
 
+type PointKey = Omit<ReadingKey, 'tenant'>
+
 /** When a reading came in is known of the newest of its device: it is when that was last seen. */
-function processedAt(
-  { table, latest, registry }: HttpServices,
-  { tenant, device, metric, timeUs }: ReadingKey,
-): string | undefined {
-  const entry = table.findDevice(tenant, device)
-  const series = entry?.series.get(metric)
-  if (series === undefined || latest.timeOf(series) !== timeUs) return undefined
-  const seenMs = registry.get(tenant, device)?.lastSeenMs
-  return seenMs === undefined ? undefined : isoFromTime(seenMs * 1000)
+async function arrivals(
+  { latest, registry }: HttpServices,
+  tenant: string,
+  points: readonly PointKey[],
+): Promise<(point: PointKey) => number | undefined> {
+  const devices = [...new Set(points.map(({ device }) => device))]
+  const newest = await latest.devices(tenant, devices)
+  const placeOf = new Map(devices.map((device, i) => [device, i]))
+  return ({ device, metric, timeUs }) => {
+    const ofDevice = newest[placeOf.get(device) ?? 0]
+    if (ofDevice.find(point => point.metric === metric)?.timeUs !== timeUs) return undefined
+    return registry.get(tenant, device)?.lastSeenMs
+  }
 }
 
 function deviationPct(value: number, average: number): number {

@@ -15,6 +15,7 @@ export function measuredStore(store: Store, { onWrite, onQuery }: StoreTimes): S
     done((performance.now() - begun) / 1000)
     return result
   }
+  const { newest } = store
   return {
     capabilities: store.capabilities,
     write: entries => timed(store.write(entries), onWrite),
@@ -28,6 +29,7 @@ export function measuredStore(store: Store, { onWrite, onQuery }: StoreTimes): S
     // As long as its reader takes: its time says nothing of the store.
     scan: request => store.scan(request),
     latest: () => store.latest(),
+    ...(newest === undefined ? {} : { newest: request => newest.call(store, request) }),
     stats: () => store.stats(),
     close: () => store.close(),
   }

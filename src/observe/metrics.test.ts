@@ -8,7 +8,12 @@ function attached(change: Partial<MetricSources> = {}): Metrics {
     doors: () => new Map([['http', { accepted: 40, rejected: 2 }]]),
     mqtt: () => ({ clients: 3, messages: new Map([['received', 9]]) }),
     lagPoints: () => new Map([['writer', 11]]),
-    cache: () => ({ hits: 1, requests: 4 }),
+    cache: () => ({
+      ...{ hits: new Map([['memory', 2] as const, ['shared', 1] as const]), requests: 4 },
+      ...{ invalidations: 3, entries: 5, bytes: 6, evictions: 7 },
+    }),
+    servers: () =>
+      new Map([['cache', { isUp: true, answered: 8, timeouts: 1, errors: 0, skipped: 2 }]]),
     devices: () => ({ online: 5 }),
     violations: () => [{ outcome: 'flagged', reason: 'out_of_range', count: 6 }],
     analytics: () => ({
@@ -39,7 +44,13 @@ test('counters are what the parts count, however often they are scraped', async 
     'weir_anomalies_suppressed_total 7',
     'weir_analytics_points_total{outcome="taken"} 15',
     'weir_analytics_series 12',
-    'cache_hits_total 1',
+    'cache_hits_total 3',
+    'weir_cache_tier_hits_total{tier="memory"} 2',
+    'weir_cache_tier_hits_total{tier="shared"} 1',
+    'weir_cache_invalidations_total 3',
+    'weir_cache_bytes 6',
+    'weir_redis_up{use="cache"} 1',
+    'weir_redis_commands_total{use="cache",outcome="timeout"} 1',
     'weir_store_points{state="stored"} 30',
   ]) {
     assert.ok(lines.includes(line), line)

@@ -1,6 +1,8 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
+import type { ServerHealth } from '../ports/server-health.ts'
 import { HotHistogram } from './hot-histogram.ts'
 import { bridgeMetrics, type BridgeFigures } from './bridge-metrics.ts'
+import { cacheMetrics, serverMetrics, type CacheFigures } from './cache-metrics.ts'
 
 /** What is read at each scrape; counters count since the process started, in points or messages. */
 export interface MetricSources {
@@ -13,7 +15,8 @@ export interface MetricSources {
     readonly messages: ReadonlyMap<string, number>
   }
   readonly lagPoints: () => ReadonlyMap<string, number>
-  readonly cache: () => { readonly hits: number; readonly requests: number }
+  readonly cache: () => CacheFigures
+  readonly servers: () => ReadonlyMap<string, ServerHealth>
   readonly devices: () => Readonly<Record<string, number>>
   /** Values that are not as their product declares them. */
   readonly violations: () => readonly {
@@ -104,6 +107,8 @@ export class Metrics {
   attach(sources: MetricSources): void {
     this.#attachCounters(sources)
     bridgeMetrics(this.#registry, sources.bridges)
+    cacheMetrics(this.#registry, sources.cache)
+    serverMetrics(this.#registry, sources.servers)
     this.#gauge(named('mqtt_connected_clients', 'MQTT clients connected now'), gauge => {
       gauge.set(sources.mqtt().clients)
     })
@@ -164,12 +169,6 @@ export class Metrics {
     })
     this.#counter(named('mqtt_messages_total', 'MQTT messages by kind', 'kind'), counter => {
       for (const [kind, count] of sources.mqtt().messages) counter.inc({ kind }, count)
-    })
-    this.#counter(named('cache_requests_total', 'Look-ups in the cache'), counter => {
-      counter.inc(sources.cache().requests)
-    })
-    this.#counter(named('cache_hits_total', 'Look-ups that the cache answered'), counter => {
-      counter.inc(sources.cache().hits)
     })
     this.#attachAnalytics(sources)
     const labels = ['method', 'route', 'status']

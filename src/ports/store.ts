@@ -1,4 +1,5 @@
 import type { EncodedBatch } from '../model/batch.ts'
+import type { NewestRead, SeriesTime } from './latest.ts'
 import type { LogPosition } from './log.ts'
 
 /** `end` is exclusive; both are integer microseconds since 1970. */
@@ -172,6 +173,11 @@ export interface Store {
   downsample(request: DownsampleRead): Promise<SeriesPoints[]>
   /** The newest point of every series that is durably in the store, in chunks; for start-up. */
   latest(): AsyncIterable<LatestColumns>
+  /**
+   * The series with the newest points, newest first; of one time by device and metric. Absent where
+   * the store would have to look at every series for it.
+   */
+  newest?(request: NewestRead): Promise<readonly SeriesTime[]>
   stats(): Promise<StoreStats>
   /** Flushes, then releases everything. Idempotent. */
   close(): Promise<void>

@@ -1,20 +1,14 @@
 import type { Batch } from '../model/batch.ts'
 import type { DeviceEntry, SeriesTable } from '../model/series-table.ts'
+import type { LatestPoint, LatestView } from '../ports/latest.ts'
 import type { LatestColumns } from '../ports/store.ts'
-
-/** The newest value of one metric of one device. */
-export interface LatestPoint {
-  readonly metric: string
-  readonly timeUs: number
-  readonly value: number | string
-}
 
 /**
  * The newest point of every series by device time, in memory: columns over the dense series ids of
  * the process. Fed with every batch before it is acknowledged, restored from the store at start.
  * Of two points with the same time the later write wins, as everywhere.
  */
-export class LatestTable {
+export class LatestTable implements LatestView {
   readonly #table: SeriesTable
   #times = new Float64Array(1024).fill(-1)
   #values = new Float64Array(1024)

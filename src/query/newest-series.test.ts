@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { newestFirst, NewestSeries, type SeriesTime } from './newest-series.ts'
+import type { SeriesTime } from '../ports/latest.ts'
+import { newestFirst, NewestSeries } from './newest-series.ts'
 
 test('of any number of series the newest are kept, in order', () => {
   const times = fc.array(fc.nat(500), { maxLength: 3000, size: 'max' })

@@ -1,21 +1,10 @@
-/** A series and the time of its newest point. */
-export interface SeriesTime {
-  readonly device: string
-  readonly metric: string
-  readonly timeUs: number
-}
+import type { SeriesTime } from '../ports/latest.ts'
 
 /** Of one time in order of device and metric, so that pages are the same each time. */
 export const newestFirst = (a: SeriesTime, b: SeriesTime): number =>
   b.timeUs - a.timeUs || compare(a.device, b.device) || compare(a.metric, b.metric)
 
 const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b))
-
-/** Calls `visit` for each series of the tenant that has a point; hot, so without objects. */
-export type VisitSeries = (
-  tenant: string,
-  visit: (device: string, metric: string, timeUs: number) => void,
-) => void
 
 /**
  * The `count` series with the newest points, newest first. The newest `count` points of all are

@@ -58,17 +58,23 @@ function readingsOf(points: readonly Stored[]) {
     anomalies,
     windowOf: () => WINDOW,
     longestWindow: WINDOW,
-    visitSeries(tenant, visit) {
-      if (tenant !== 't') return
-      for (const name of names) {
-        const [device, metric] = name.split(' ')
-        const own = points.filter(point => point.device === device && point.metric === metric)
-        visit(device, metric, Math.max(...own.map(({ timeUs }) => timeUs)))
-      }
+    latest: {
+      async newestSeries({ tenant, device, metric, limit }) {
+        if (tenant !== 't') return []
+        return points
+          .filter(point => device === undefined || point.device === device)
+          .filter(point => metric === undefined || point.metric === metric)
+          .toSorted(newestFirst)
+          .filter((point, i, all) => all.findIndex(other => isSameSeries(point, other)) === i)
+          .slice(0, limit)
+      },
     },
   })
   return { readings, anomalies }
 }
+
+const isSameSeries = (a: Stored, b: Stored): boolean =>
+  a.device === b.device && a.metric === b.metric
 
 const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b))
 const newestFirst = (a: Stored, b: Stored): number =>

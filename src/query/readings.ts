@@ -1,7 +1,8 @@
 import { MAX_TIME_US } from '../model/time.ts'
 import type { Anomalies } from '../ports/anomalies.ts'
+import type { LatestReads } from '../ports/latest.ts'
 import type { SeriesPoints, Store, TimeRange } from '../ports/store.ts'
-import { newestFirst, NewestSeries, type SeriesTime, type VisitSeries } from './newest-series.ts'
+import { newestFirst } from './newest-series.ts'
 import { averagesBefore } from './rolling-average.ts'
 
 /** A point with what the analytics say of it. */
@@ -38,7 +39,7 @@ export interface DeviceStats {
 export interface ReadingsOptions {
   readonly store: Pick<Store, 'read' | 'buckets'>
   readonly anomalies: Pick<Anomalies, 'find' | 'countByDevice'>
-  readonly visitSeries: VisitSeries
+  readonly latest: Pick<LatestReads, 'newestSeries'>
   /** Values that the rolling average of a metric is made of. */
   readonly windowOf: (metric: string) => number
   readonly longestWindow: number
@@ -68,7 +69,7 @@ export class Readings {
     let devices: readonly string[] = []
     let { start } = range
     if (device === undefined) {
-      const newest = this.#newestSeries(request, limit)
+      const newest = await this.#options.latest.newestSeries({ tenant, metric, limit })
       devices = [...new Set(newest.map(series => series.device))]
       if (newest.length === limit) start = Math.max(start, newest[limit - 1].timeUs)
     } else devices = [device]
@@ -87,8 +88,9 @@ export class Readings {
   /** The newest reading of each series, newest first. */
   async latest(request: Omit<ReadingsRequest, 'range'>): Promise<Reading[]> {
     const { tenant, limit, offset } = request
-    const newest = this.#newestSeries(request, limit + offset).slice(offset)
-    const reads = newest.map(async ({ device, metric, timeUs }) => {
+    const most = { ...request, limit: limit + offset }
+    const newest = await this.#options.latest.newestSeries(most)
+    const reads = newest.slice(offset).map(async ({ device, metric, timeUs }) => {
       const select = { tenant, devices: [device], metrics: [metric] }
       const range = { start: timeUs, end: MAX_TIME_US }
       const series = await this.#options.store.read({ select, range, limit: 1, order: 'desc' })
@@ -143,18 +145,6 @@ export class Readings {
     let count = 0
     for (const { columns } of buckets) for (const some of columns[0]) count += some
     return count
-  }
-
-  #newestSeries(
-    { tenant, device, metric }: Pick<ReadingsRequest, 'tenant' | 'device' | 'metric'>,
-    count: number,
-  ): readonly SeriesTime[] {
-    const newest = new NewestSeries(count)
-    this.#options.visitSeries(tenant, (ofDevice, ofMetric, timeUs) => {
-      if (device !== undefined && device !== ofDevice) return
-      if (metric === undefined || metric === ofMetric) newest.add(ofDevice, ofMetric, timeUs)
-    })
-    return newest.list()
   }
 
   async #readings(tenant: string, points: readonly Point[]): Promise<Reading[]> {

@@ -2,13 +2,7 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
 import type { HttpApp } from '../app.ts'
-import {
-  LATEST_ROUTE,
-  latestRecord,
-  noTelemetry,
-  RECORD_ROUTE,
-  storeRecord,
-} from '../fleet-requests.ts'
+import { LATEST_ROUTE, latestRecord, RECORD_ROUTE, storeRecord } from '../fleet-requests.ts'
 import { reaches, type Access, type Scope } from '../../model/access.ts'
 import { givenRequestId, requestProblem } from '../request-problem.ts'
 import type { HttpServices } from '../services.ts'
@@ -22,8 +16,8 @@ export interface LaneOptions {
   readonly keepAliveMs: number
 }
 
-const FOUND = { method: 'GET', route: LATEST_ROUTE, status: 200 }
-const CREATED = { method: 'POST', route: RECORD_ROUTE, status: 201 }
+const FOUND = { method: 'GET', route: LATEST_ROUTE, status: 200 } as const
+const CREATED = { method: 'POST', route: RECORD_ROUTE, status: 201 } as const
 
 type OnConnection = (this: Server, socket: Socket) => void
 
@@ -65,17 +59,25 @@ export function openLane(app: HttpApp, services: HttpServices, options: LaneOpti
   })
 }
 
-const LATEST = {
-  ...{ method: 'GET', route: LATEST_ROUTE, path: '/api/telemetry/latest/' },
-  scope: 'read' as Scope,
+interface Served {
+  readonly method: string
+  readonly route: string
+  readonly path: string
+  readonly scope: Scope
+  readonly success: typeof FOUND | typeof CREATED
 }
-const RECORD: typeof LATEST = {
+
+const LATEST: Served = {
+  ...{ method: 'GET', route: LATEST_ROUTE, path: '/api/telemetry/latest/' },
+  ...{ scope: 'read', success: FOUND },
+}
+const RECORD: Served = {
   ...{ method: 'POST', route: RECORD_ROUTE, path: '/api/telemetry/' },
-  scope: 'ingest',
+  ...{ scope: 'ingest', success: CREATED },
 }
 
 interface Asked {
-  readonly of: typeof LATEST
+  readonly of: Served
   readonly access: Access
   readonly id: string
   /** As sent; undefined where there was none. */
@@ -88,7 +90,7 @@ interface Presented {
   readonly bytes: Buffer
   /** Has read the request in `bytes`. */
   readonly reader: RequestReader
-  readonly of: typeof LATEST
+  readonly of: Served
   readonly id: string
 }
 
@@ -105,13 +107,13 @@ function verified(access: HttpServices['access'], presented: Presented): Access 
 
 /** Answers one request; see `ConnectionOptions.serve`. */
 function laneServer(services: HttpServices, { nextId, keepAliveMs }: LaneOptions) {
-  const { limits, access, table, logger } = services
+  const { limits, access, logger } = services
   const reader = new RequestReader(Math.min(limits.maxBodyBytes, limits.maxBufferedBytes))
   const answers = createAnswers(keepAliveMs)
 
-  const stored = (json: string, { startedMs }: Asked, last: boolean): string => {
-    services.observeRequest(CREATED, (performance.now() - startedMs) / 1000)
-    return answers.success(201, json, last)
+  const succeeded = (json: string, { of, startedMs }: Asked, last: boolean): string => {
+    services.observeRequest(of.success, (performance.now() - startedMs) / 1000)
+    return answers.success(of.success.status, json, last)
   }
   const failed = (
     error: unknown,
@@ -125,29 +127,28 @@ function laneServer(services: HttpServices, { nextId, keepAliveMs }: LaneOptions
     services.observeRequest(answered, (performance.now() - startedMs) / 1000)
     return answers.problem(problem, request, last)
   }
-  const latest = (asked: Asked): string => {
+  const latest = (connection: LaneConnection, asked: Asked): void => {
     try {
-      const device = table.findDevice(asked.access.tenant, asked.id)
-      if (device === undefined) throw noTelemetry(asked.id)
-      const json = latestRecord(services, device)
-      services.observeRequest(FOUND, (performance.now() - asked.startedMs) / 1000)
-      return answers.success(200, json, false)
+      const json = latestRecord(services, asked.access.tenant, asked.id)
+      if (typeof json === 'string') connection.put(succeeded(json, asked, false))
+      else later(connection, asked, json)
     } catch (error) {
-      return failed(error, asked, false)
+      connection.put(failed(error, asked, false))
     }
   }
   const record = (connection: LaneConnection, asked: Asked, body: Buffer): void => {
-    const slot = connection.wait()
-    const refuse = (error: unknown): void =>
-      connection.settle(slot, failed(error, asked, connection.isLast(slot)))
     try {
-      storeRecord(services, asked.access, { id: asked.id, body }).then(
-        json => connection.settle(slot, stored(json, asked, connection.isLast(slot))),
-        refuse,
-      )
+      later(connection, asked, storeRecord(services, asked.access, { id: asked.id, body }))
     } catch (error) {
-      refuse(error)
+      connection.put(failed(error, asked, false))
     }
+  }
+  const later = (connection: LaneConnection, asked: Asked, answer: Promise<string>): void => {
+    const slot = connection.wait()
+    answer.then(
+      json => connection.settle(slot, succeeded(json, asked, connection.isLast(slot))),
+      (error: unknown) => connection.settle(slot, failed(error, asked, connection.isLast(slot))),
+    )
   }
   return (connection: LaneConnection, bytes: Buffer, at: number): number => {
     if (!reader.read(bytes, at)) return -1
@@ -164,7 +165,7 @@ function laneServer(services: HttpServices, { nextId, keepAliveMs }: LaneOptions
       startedMs: performance.now(),
     }
     if (isPost) record(connection, asked, bytes.subarray(bodyStart, end))
-    else connection.put(latest(asked))
+    else latest(connection, asked)
     return end
   }
 }

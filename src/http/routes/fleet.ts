@@ -87,16 +87,15 @@ function recordRoute(app: HttpApp, services: HttpServices): void {
 }
 
 function latestRoutes(app: HttpApp, services: HttpServices): void {
-  const { table, newestDevice } = services
   const response = responses({ 200: recordSchema }, [400, 404])
   const newest = { tags, summary: 'The newest record of all devices', response }
   const config = { scope: 'read', deviceKeys: 'handler' } as const
-  app.get('/api/telemetry/latest', { schema: newest, config }, (request, reply) => {
+  app.get('/api/telemetry/latest', { schema: newest, config }, async (request, reply) => {
     const { tenant, device: only } = request.access
-    const device = only === undefined ? newestDevice(tenant) : table.findDevice(tenant, only)
+    const device = only ?? (await services.latest.newestDevice(tenant))
     if (device === undefined) throw notFound('there is no telemetry yet')
     reply.header('content-type', JSON_TYPE)
-    void reply.send(latestRecord(services, device))
+    return latestRecord(services, tenant, device)
   })
   const ofDevice = {
     tags,
@@ -104,16 +103,14 @@ function latestRoutes(app: HttpApp, services: HttpServices): void {
     params: deviceParamSchema,
     response,
   }
-  app.get(LATEST_ROUTE, { schema: ofDevice, config: OF_DEVICE }, (request, reply) => {
-    const device = table.findDevice(request.tenant, request.params.device_id)
-    if (device === undefined) throw noTelemetry(request.params.device_id)
+  app.get(LATEST_ROUTE, { schema: ofDevice, config: OF_DEVICE }, async (request, reply) => {
     reply.header('content-type', JSON_TYPE)
-    void reply.send(latestRecord(services, device))
+    return latestRecord(services, request.tenant, request.params.device_id)
   })
 }
 
 function historyRoute(app: HttpApp, services: HttpServices): void {
-  const { clock, limits, table, registry, readSeries } = services
+  const { clock, limits, registry, readSeries } = services
   const schema = {
     tags,
     summary: 'Records of a device, newest first',
@@ -131,7 +128,6 @@ function historyRoute(app: HttpApp, services: HttpServices): void {
   app.get('/api/telemetry/:device_id', { schema, config: OF_DEVICE }, async (request, reply) => {
     const id = request.params.device_id
     const { start_time, end_time, latest_seconds, limit } = request.query
-    if (table.findDevice(request.tenant, id) === undefined) throw noTelemetry(id)
     let start = start_time === undefined ? 0 : timeParameter(start_time, 'start_time')
     const end = end_time === undefined ? MAX_TIME_US : timeParameter(end_time, 'end_time')
     if (latest_seconds !== undefined) {
@@ -143,9 +139,22 @@ function historyRoute(app: HttpApp, services: HttpServices): void {
       limit,
       order: 'desc',
     })
+    const device = registry.get(request.tenant, id)
+    if (series.length === 0 && !(await hasTelemetry(services, request.tenant, id))) {
+      throw noTelemetry(id)
+    }
     reply.header('content-type', JSON_TYPE)
-    return encodeRecords(encodeIdentity(id, registry.get(request.tenant, id)), series, limit)
+    return encodeRecords(encodeIdentity(id, device), series, limit)
   })
+}
+
+async function hasTelemetry(
+  { latest }: HttpServices,
+  tenant: string,
+  id: string,
+): Promise<boolean> {
+  const [points] = await latest.devices(tenant, [id])
+  return points.length > 0
 }
 
 function countRoute(app: HttpApp, { storeStats }: HttpServices): void {

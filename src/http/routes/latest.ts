@@ -1,5 +1,6 @@
 import Type from 'typebox'
 import { isoFromTime } from '../../model/time.ts'
+import type { LatestPoint } from '../../ports/latest.ts'
 import { JSON_TYPE, type HttpApp } from '../app.ts'
 import { mustReachAll } from '../auth.ts'
 import { encodeValue } from '../fleet-record.ts'
@@ -51,7 +52,7 @@ export function latestRoutes(app: HttpApp, services: HttpServices): void {
     response: responses({ 200: answerSchema }, [400]),
   }
   const config = { scope: 'read', deviceKeys: 'handler' } as const
-  app.get('/api/v1/telemetry/latest', { schema, config }, (request, reply) => {
+  app.get('/api/v1/telemetry/latest', { schema, config }, async (request, reply) => {
     const { tenant, device: only } = request.access
     const { device_id, metric, limit, cursor, ...given } = request.query
     const filter = { ...given, id: only }
@@ -60,11 +61,15 @@ export function latestRoutes(app: HttpApp, services: HttpServices): void {
       device_id === undefined
         ? services.registry.list(tenant, filter, { limit, after: cursor })
         : { devices: named(services, { tenant, ids: device_id, filter }) }
+    const ids = page.devices.map(({ id }) => id)
+    const newest = await services.latest.devices(tenant, ids)
     const rows: string[] = []
-    for (const { id } of page.devices) encodeDevice(services, { tenant, id, metric }, rows)
+    for (const [i, points] of newest.entries()) {
+      encodeDevice(services, { tenant, id: ids[i], metric, points }, rows)
+    }
     const next = page.next === undefined ? 'null' : JSON.stringify(page.next)
     reply.header('content-type', JSON_TYPE)
-    void reply.send(`{"data":[${rows.join(',')}],"next_cursor":${next}}`)
+    return `{"data":[${rows.join(',')}],"next_cursor":${next}}`
   })
 }
 
@@ -83,19 +88,21 @@ function named(
   return devices
 }
 
-interface Wanted {
+interface NewestOfDevice {
   readonly tenant: string
   readonly id: string
+  /** Absent or empty: every one. */
   readonly metric: readonly string[] | undefined
+  readonly points: readonly LatestPoint[]
 }
 
-function encodeDevice(services: HttpServices, wanted: Wanted, rows: string[]): void {
-  const device = services.table.findDevice(wanted.tenant, wanted.id)
-  if (device === undefined) return
-  const name = JSON.stringify(wanted.id)
-  for (const { metric, timeUs, value } of services.latest.device(device, wanted.metric)) {
+function encodeDevice(services: HttpServices, newest: NewestOfDevice, rows: string[]): void {
+  const { tenant, id, metric: wanted = [], points } = newest
+  const name = JSON.stringify(id)
+  for (const { metric, timeUs, value } of points) {
+    if (wanted.length > 0 && !wanted.includes(metric)) continue
     const head = `{"device_id":${name},"metric":${JSON.stringify(metric)}`
-    const unit = services.registry.unitOf(wanted.tenant, wanted.id, metric)
+    const unit = services.registry.unitOf(tenant, id, metric)
     const tail = unit === undefined ? '}' : `,"unit":${JSON.stringify(unit)}}`
     rows.push(`${head},"timestamp":"${isoFromTime(timeUs)}","value":${encodeValue(value)}${tail}`)
   }

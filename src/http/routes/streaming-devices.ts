@@ -51,12 +51,12 @@ export function streamingDeviceRoutes(app: HttpApp, services: HttpServices): voi
       [400],
     ),
   }
-  app.get('/devices', { schema: list, config: LIST, errorHandler }, (request, reply) => {
+  app.get('/devices', { schema: list, config: LIST, errorHandler }, async request => {
     const { limit, offset } = request.query
     const { tenant, device: id } = request.access
     const { devices } = registry.list(tenant, { id }, { limit: limit + offset })
-    const page = devices.slice(offset).map(device => shown(services, device))
-    void reply.send({ devices: page, count: page.length })
+    const page = await shown(services, tenant, devices.slice(offset))
+    return { devices: page, count: page.length }
   })
 
   const one = {
@@ -65,8 +65,9 @@ export function streamingDeviceRoutes(app: HttpApp, services: HttpServices): voi
     params,
     response: streamingResponses({ 200: deviceSchema }, [400, 404]),
   }
-  app.get('/devices/:id', { schema: one, config, errorHandler }, (request, reply) => {
-    void reply.send(shown(services, known(services, request.tenant, request.params.id)))
+  app.get('/devices/:id', { schema: one, config, errorHandler }, async ({ tenant, params }) => {
+    const [device] = await shown(services, tenant, [known(services, tenant, params.id)])
+    return device
   })
   pastRoutes(app, services)
 }
@@ -93,7 +94,7 @@ function pastRoutes(app: HttpApp, services: HttpServices): void {
         range: rangeOf(query),
       })
       reply.header('content-type', JSON_TYPE)
-      return `{"readings":[${encodeReadings(services, tenant, found)}],"count":${found.length}}`
+      return `{"readings":[${await encodeReadings(services, tenant, found)}],"count":${found.length}}`
     },
   )
 
@@ -117,7 +118,7 @@ function pastRoutes(app: HttpApp, services: HttpServices): void {
       })
       const page = found.slice(offset)
       reply.header('content-type', JSON_TYPE)
-      return `{"anomalies":[${encodeStreamingAnomalies(services, page)}],"count":${page.length}}`
+      return `{"anomalies":[${await encodeStreamingAnomalies(services, tenant, page)}],"count":${page.length}}`
     },
   )
 }
@@ -136,13 +137,20 @@ function rangeOf(query: { readonly start?: string; readonly end?: string }): Tim
   return { start: from, end: to }
 }
 
-function shown({ table, locations }: HttpServices, device: DeviceView) {
-  const { tenant, id, name = null, type = null, status, createdAtMs, lastSeenMs } = device
-  return {
+async function shown(
+  { latest, locations }: HttpServices,
+  tenant: string,
+  devices: readonly DeviceView[],
+) {
+  const newest = await latest.devices(
+    tenant,
+    devices.map(({ id }) => id),
+  )
+  return devices.map(({ id, name = null, type = null, status, createdAtMs, lastSeenMs }, i) => ({
     ...{ device_id: id, name, type, status },
     location: locations.get(tenant, id) ?? null,
-    metrics: [...(table.findDevice(tenant, id)?.series.keys() ?? [])],
+    metrics: newest[i].map(({ metric }) => metric),
     created_at: isoFromTime(Math.floor(createdAtMs * 1000)),
     last_seen: lastSeenMs === undefined ? null : isoFromTime(Math.floor(lastSeenMs * 1000)),
-  }
+  }))
 }

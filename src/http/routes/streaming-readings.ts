@@ -46,7 +46,7 @@ export function streamingReadingRoutes(app: HttpApp, services: HttpServices): vo
     const device = deviceAsked(access, device_id)
     const found = await readings.newest({ tenant, device, ...rest, range: ALL_TIME })
     reply.header('content-type', JSON_TYPE)
-    return `{"readings":[${encodeReadings(services, tenant, found)}],"count":${found.length}}`
+    return `{"readings":[${await encodeReadings(services, tenant, found)}],"count":${found.length}}`
   })
 
   const newest = { tags, summary: 'The newest reading of each metric', querystring, response }
@@ -56,7 +56,7 @@ export function streamingReadingRoutes(app: HttpApp, services: HttpServices): vo
     const device = deviceAsked(access, device_id)
     const found = await readings.latest({ tenant, device, ...rest })
     reply.header('content-type', JSON_TYPE)
-    return `{"readings":[${encodeReadings(services, tenant, found)}],"count":${found.length}}`
+    return `{"readings":[${await encodeReadings(services, tenant, found)}],"count":${found.length}}`
   })
 
   const unusual = {
@@ -77,6 +77,6 @@ export function streamingReadingRoutes(app: HttpApp, services: HttpServices): vo
     })
     const page = found.slice(offset)
     reply.header('content-type', JSON_TYPE)
-    return `{"anomalies":[${encodeStreamingAnomalies(services, page)}],"count":${page.length}}`
+    return `{"anomalies":[${await encodeStreamingAnomalies(services, request.tenant, page)}],"count":${page.length}}`
   })
 }

@@ -31,7 +31,7 @@ export function streamingSystemRoutes(app: HttpApp, services: HttpServices): voi
 }
 
 function statsRoute(app: HttpApp, services: HttpServices): void {
-  const { registry, readings, anomalies, readThrough, newestDevice, latest } = services
+  const { registry, readings, anomalies, readThrough, latest } = services
   const errorHandler = streamingErrors(services)
   const schema = {
     tags,
@@ -70,8 +70,8 @@ function statsRoute(app: HttpApp, services: HttpServices): void {
         }
         let found = 0
         for (const some of (await anomalies.countByDevice(tenant)).values()) found += some
-        const newest = newestDevice(tenant)
-        const points = newest === undefined ? [] : latest.device(newest)
+        const newest = await latest.newestDevice(tenant)
+        const [points] = newest === undefined ? [[]] : await latest.devices(tenant, [newest])
         const newestUs = points.reduce((time, { timeUs }) => Math.max(time, timeUs), -1)
         return JSON.stringify({
           ...{ total_readings: total, unique_devices: devices, total_anomalies: found },

@@ -8,6 +8,7 @@ import type { LedgerBook } from '../ports/ledger-book.ts'
 import type { Log } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
 import type { UnitStore } from '../ports/units.ts'
+import { logIdentity } from './log-identity.ts'
 
 export interface EngineContext {
   readonly config: Config
@@ -37,6 +38,14 @@ export const stores: Engines<Store, Config['store']['engine']> = {
       headBytes: store.headBytes,
       flushIntervalMs: store.flushIntervalMs,
       partitionMs: store.partitionMs,
+    }),
+  postgres: async ({ config }) =>
+    (await import('../store/postgres/postgres-store.ts')).PostgresStore.open({
+      postgres: { ...config.postgres, applicationName: 'weir store' },
+      ...config.store.postgres,
+      partitionMs: config.store.partitionMs,
+      maxPendingBytes: config.store.maxPendingBytes,
+      log: logIdentity(config),
     }),
 }
 

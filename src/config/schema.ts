@@ -207,7 +207,17 @@ export const configSchema = section('The configuration of a Weir node.', {
     ),
   }),
   store: section('Where points live.', {
-    engine: choice(['blocks'], 'Which store: `blocks` is compressed blocks in the data folder.'),
+    engine: choice(
+      ['blocks', 'postgres'],
+      'Which store: `blocks` is compressed blocks in the data folder, `postgres` tables in PostgreSQL.',
+    ),
+    postgres: section('The store in PostgreSQL; where it is, `postgres` says.', {
+      writes: choice(
+        ['merged', 'single'],
+        '`merged`: all that waits is one transaction. `single`: each request is one, to compare with.',
+      ),
+      retentionMs: duration(0, 'Partitions whose points are all older are dropped; 0: none.', 0),
+    }),
     headBytes: bytes(128 * MB, 'Memory for points that are not in blocks yet.', 1 * MB),
     maxPendingBytes: bytes(
       16 * MB,
@@ -221,7 +231,7 @@ export const configSchema = section('The configuration of a Weir node.', {
     ),
     partitionMs: duration(
       DAY,
-      'Time span of one file; retention deletes whole files.',
+      'Time span of one file or partition; retention deletes whole ones.',
       60 * SECOND,
     ),
   }),

@@ -1,6 +1,6 @@
 import type { SeriesBuckets } from '../../ports/store.ts'
-import { nearestRank } from './aggregates.ts'
-import type { AggregatePlan } from './aggregates.ts'
+import { nearestRank } from '../aggregates.ts'
+import type { AggregatePlan } from '../aggregates.ts'
 import { addPair, addRange } from './codec/double-sum.ts'
 import type { BlockHeader } from './codec/block.ts'
 import { PointBuffer } from './point-buffer.ts'

@@ -6,11 +6,11 @@ import type {
   RawRead,
   SeriesSelector,
 } from '../../ports/store.ts'
-import { planAggregates } from './aggregates.ts'
+import { planAggregates } from '../aggregates.ts'
 import { DamagedBlock } from './block-reader.ts'
 import { readBuckets } from './buckets.ts'
 import type { Engine } from './engine.ts'
-import { downsample, numericPoints } from './lttb.ts'
+import { downsample, numericPoints } from '../lttb.ts'
 import type { PackedSeries } from './protocol.ts'
 import { readPoints } from './raw.ts'
 import type { Points } from './raw.ts'

@@ -1,5 +1,5 @@
-import { WeirError } from '../../ports/errors.ts'
-import type { Aggregate } from '../../ports/store.ts'
+import { WeirError } from '../ports/errors.ts'
+import type { Aggregate } from '../ports/store.ts'
 
 /** What has to be gathered for some aggregates, and how each column comes out of it. */
 export interface AggregatePlan {

@@ -1,4 +1,7 @@
-import type { Points } from './raw.ts'
+import type { SeriesPoints } from '../ports/store.ts'
+
+/** Points of one series, without its names. */
+type Points = Omit<SeriesPoints, 'device' | 'metric'>
 
 /**
  * Largest triangle three buckets (Steinarsson 2013): keeps the first and the last point, and of

@@ -1,0 +1,13 @@
+import { createHash } from 'node:crypto'
+import type { Config } from '../config/schema.ts'
+import { nodeSecret } from './node-secret.ts'
+
+/**
+ * The name of the log for a store that keeps its positions: a log in a data folder is another one than that of any
+ * other node, however the folders are called. Logs that processes share have the same name for all of them.
+ */
+export function logIdentity({ data, log }: Config): string {
+  if (log.engine !== 'embedded') return log.engine
+  const hash = createHash('sha256').update('weir log').update(nodeSecret(data))
+  return `embedded ${hash.digest('hex').slice(0, 16)}`
+}

@@ -1,0 +1,149 @@
+import { copyOut } from '../../postgres/copy-out.ts'
+import { sqlState } from '../../postgres/postgres-error.ts'
+import { WeirError } from '../../ports/errors.ts'
+import type { Aggregate, BucketRead, SeriesBuckets, SeriesPoints } from '../../ports/store.ts'
+import { nearestRank, planAggregates } from '../aggregates.ts'
+import type { AggregatePlan } from '../aggregates.ts'
+import { readFloats, readText, readTimes } from './binary.ts'
+import { during, readRaw, selectedBy } from './point-reads.ts'
+import type { ReadContext } from './point-reads.ts'
+import { slicesOf } from './slices.ts'
+
+/** A sum beyond what a float64 holds is an error to PostgreSQL; to Weir it is infinite. */
+const OUT_OF_RANGE = '22003'
+
+const PLAIN: Readonly<Record<string, string>> = {
+  avg: 'avg(p.value)',
+  min: 'min(p.value)',
+  max: 'max(p.value)',
+  count: 'count(*)::float8',
+  sum: 'sum(p.value)',
+}
+
+export async function readBuckets(
+  context: ReadContext,
+  request: BucketRead,
+): Promise<SeriesBuckets[]> {
+  const { intervalUs, select, range } = request
+  if (!(intervalUs > 0 && Number.isSafeInteger(intervalUs))) {
+    throw new WeirError('rejected', `an interval of ${intervalUs} microseconds is not possible`)
+  }
+  const plan = planAggregates(request.aggregates)
+  if (select.devices.length === 0) return []
+  const found = new Map<string, SeriesBuckets>()
+  for (const slice of slicesOf(range, context.partitions.known, { alignUs: intervalUs })) {
+    for (const series of await readSlice(context, { ...request, range: slice }, plan)) {
+      const key = `${series.device}\0${series.metric}`
+      const before = found.get(key)
+      found.set(key, before === undefined ? series : joined(before, series))
+    }
+  }
+  return [...found.values()]
+}
+
+// oxlint-disable-next-line max-params -- a read and its plan
+async function readSlice(
+  context: ReadContext,
+  request: BucketRead,
+  plan: AggregatePlan,
+): Promise<SeriesBuckets[]> {
+  try {
+    const rows = (await copyOut(context.pool, statement(request, plan))) as Buffer[][]
+    return rows.map(([device, metric, starts, ...columns]) => ({
+      device: readText(device),
+      metric: readText(metric),
+      timestamps: readTimes(starts),
+      columns: columns.map(readFloats),
+    }))
+  } catch (error) {
+    if (sqlState((error as Error).cause) !== OUT_OF_RANGE) throw error
+    const points = await readRaw(context, { ...request, limit: Infinity, order: 'asc' })
+    return points.flatMap(series => bucketsOf(series, request, plan))
+  }
+}
+
+function statement({ select, range, intervalUs }: BucketRead, plan: AggregatePlan): string {
+  const { aggregates, percentiles } = plan
+  const columns = aggregates.map((name, i) => {
+    if (name === 'first') return `${valueAt('b.first_time')} AS c${i}`
+    if (name === 'last') return `${valueAt('b.last_time')} AS c${i}`
+    return `b.c${i}`
+  })
+  const sums = aggregates.flatMap((name, i) => {
+    if (name === 'first' || name === 'last') return []
+    const percentile = `percentile_disc(${percentiles[i] / 100}) WITHIN GROUP (ORDER BY p.value)`
+    return [`${PLAIN[name] ?? percentile} AS c${i}`]
+  })
+  const times = [
+    ...(aggregates.includes('first') ? ['min(p.time) AS first_time'] : []),
+    ...(aggregates.includes('last') ? ['max(p.time) AS last_time'] : []),
+  ]
+  const bucket = `date_bin('${intervalUs} microseconds', p.time, '1970-01-01T00:00:00Z'::timestamptz)`
+  const arrays = aggregates.map((_, i) => `array_agg(c.c${i}) AS a${i}`)
+  return `SELECT s.device, s.metric, q.starts${aggregates.map((_, i) => `, q.a${i}`).join('')}
+    FROM series s CROSS JOIN LATERAL (
+      SELECT ${['array_agg(c.start) AS starts', ...arrays].join(', ')} FROM (
+        SELECT ${['b.start', ...columns].join(', ')} FROM (
+          SELECT ${[`${bucket} AS start`, ...sums, ...times].join(', ')} FROM points p
+          WHERE p.series_id = s.id AND ${during(range)} AND p.value IS NOT NULL
+          GROUP BY 1 ORDER BY 1) b) c) q
+    WHERE ${selectedBy(select)} AND q.starts IS NOT NULL`
+  function valueAt(time: string): string {
+    return `(SELECT p.value FROM points p
+      WHERE p.series_id = s.id AND p.time = ${time} AND ${during(range)})`
+  }
+}
+
+function joined(before: SeriesBuckets, after: SeriesBuckets): SeriesBuckets {
+  const both = (a: Float64Array, b: Float64Array): Float64Array => Float64Array.of(...a, ...b)
+  return {
+    ...before,
+    timestamps: both(before.timestamps, after.timestamps),
+    columns: before.columns.map((column, i) => both(column, after.columns[i])),
+  }
+}
+
+/** The same in the plainest way, of points that are here. */
+// oxlint-disable-next-line max-params -- what, how wide, and which columns
+function bucketsOf(
+  { device, metric, timestamps, values, texts }: SeriesPoints,
+  { intervalUs }: BucketRead,
+  { aggregates, percentiles }: AggregatePlan,
+): SeriesBuckets[] {
+  const buckets = new Map<number, number[]>()
+  timestamps.forEach((time, i) => {
+    if (texts?.[i] !== undefined) return
+    const start = Math.floor(time / intervalUs) * intervalUs
+    const bucket = buckets.get(start)
+    if (bucket === undefined) buckets.set(start, [values[i]])
+    else bucket.push(values[i])
+  })
+  if (buckets.size === 0) return []
+  const columns = aggregates.map((name, i) =>
+    Float64Array.from(buckets.values(), own => aggregateOf(own, name, percentiles[i])),
+  )
+  return [{ device, metric, timestamps: Float64Array.from(buckets.keys()), columns }]
+}
+
+// oxlint-disable-next-line max-params -- values, and what of them
+function aggregateOf(values: readonly number[], name: Aggregate, percentile: number): number {
+  const sum = (): number => values.reduce((a, b) => a + b, 0)
+  switch (name) {
+    case 'avg':
+      return sum() / values.length
+    case 'min':
+      return values.reduce((a, b) => Math.min(a, b))
+    case 'max':
+      return values.reduce((a, b) => Math.max(a, b))
+    case 'count':
+      return values.length
+    case 'sum':
+      return sum()
+    case 'first':
+      return values[0]
+    case 'last':
+      return values[values.length - 1]
+    default:
+      return nearestRank(Float64Array.from(values).sort(), percentile)
+  }
+}

@@ -1,0 +1,116 @@
+import { run } from '../../postgres/postgres-pool.ts'
+import type { PostgresClient, PostgresPool } from '../../postgres/postgres-pool.ts'
+import { microseconds } from './statements.ts'
+import { timeLiteral } from './time-literal.ts'
+
+export interface Span {
+  /** Microseconds; `end` is exclusive. */
+  readonly start: number
+  readonly end: number
+}
+
+interface Partition extends Span {
+  readonly name: string
+}
+
+/**
+ * The partitions of `points` by time, made when a point needs one that is missing. They are listed in a table, so that a
+ * span that was configured differently once stays as it is: a new partition fits between its neighbours.
+ */
+export class Partitions {
+  readonly #pool: PostgresPool
+  readonly #spanUs: number
+  /** Rising; what this process knows of. Others may have made more. */
+  #known: readonly Partition[] = []
+
+  constructor(pool: PostgresPool, { partitionMs }: { partitionMs: number }) {
+    this.#pool = pool
+    this.#spanUs = partitionMs * 1000
+  }
+
+  get spanUs(): number {
+    return this.#spanUs
+  }
+
+  get known(): readonly Span[] {
+    return this.#known
+  }
+
+  async load(): Promise<void> {
+    this.#known = await this.#pool.with(listed)
+  }
+
+  /** Makes sure that there is a partition for each of these times. */
+  async ensure(times: Iterable<number>): Promise<void> {
+    const missing: number[] = []
+    for (const time of times) if (!covers(this.#known, time)) missing.push(time)
+    if (missing.length === 0) return
+    this.#known = await this.#pool.transaction(async client => {
+      await client.query('SET LOCAL statement_timeout = 0')
+      await this.lock(client)
+      let known = await listed(client)
+      for (const time of missing.toSorted((a, b) => a - b)) {
+        if (!covers(known, time)) known = await this.#make(client, known, time)
+      }
+      return known
+    })
+  }
+
+  /** Drops partitions whose points are all older; returns how many points went. */
+  async dropBefore(time: number): Promise<number> {
+    return this.#pool.transaction(async client => {
+      await client.query('SET LOCAL statement_timeout = 0')
+      await this.lock(client)
+      const old = (await listed(client)).filter(({ end }) => end <= time)
+      for (const { name, start } of old) {
+        await client.query(`DROP TABLE IF EXISTS ${name}`)
+        await client.query(`DELETE FROM partitions WHERE start_time = ${timeLiteral(start)}`)
+      }
+      this.#known = this.#known.filter(({ end }) => end > time)
+      return old.length
+    })
+  }
+
+  /** One process at a time changes the partitions. */
+  async lock(client: PostgresClient): Promise<void> {
+    await run(client, {
+      text: 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))',
+      values: [`weir.partitions.${this.#pool.schema}`],
+    })
+  }
+
+  async #make(
+    client: PostgresClient,
+    known: readonly Partition[],
+    time: number,
+  ): Promise<Partition[]> {
+    const aligned = Math.floor(time / this.#spanUs) * this.#spanUs
+    const at = known.findLastIndex(({ start }) => start <= time) + 1
+    const start = Math.max(aligned, known[at - 1]?.end ?? 0)
+    const end = Math.min(aligned + this.#spanUs, known[at]?.start ?? Infinity)
+    const name = `points_${new Date(start / 1000).toISOString().slice(0, 19).replaceAll(/\D/g, '')}_${start % 1e6}`
+    // Attaching locks out nobody who reads or writes, other than CREATE TABLE … PARTITION OF.
+    await client.query(`CREATE TABLE ${name} (LIKE points INCLUDING ALL)`)
+    const bounds = `FROM (${timeLiteral(start)}) TO (${timeLiteral(end)})`
+    await client.query(`ALTER TABLE points ATTACH PARTITION ${name} FOR VALUES ${bounds}`)
+    await run(client, {
+      text: `INSERT INTO partitions VALUES (${timeLiteral(start)}, ${timeLiteral(end)}, $1)`,
+      values: [name],
+    })
+    return known.toSpliced(at, 0, { start, end, name })
+  }
+}
+
+function covers(partitions: readonly Span[], time: number): boolean {
+  // Most points are new, and so is their partition.
+  const newest = partitions.at(-1)
+  if (newest !== undefined && newest.start <= time && time < newest.end) return true
+  return partitions.some(({ start, end }) => start <= time && time < end)
+}
+
+async function listed(client: PostgresClient): Promise<Partition[]> {
+  const { rows } = await run<Partition>(client, {
+    text: `SELECT ${microseconds('start_time')} AS start, ${microseconds('end_time')} AS end, name FROM partitions ORDER BY start_time`,
+  })
+  return rows
+}

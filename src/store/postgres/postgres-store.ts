@@ -1,0 +1,155 @@
+import { migrate } from '../../postgres/migrate.ts'
+import { PostgresPool } from '../../postgres/postgres-pool.ts'
+import type { PostgresOptions } from '../../postgres/postgres-pool.ts'
+import { WeirError } from '../../ports/errors.ts'
+import type { LogPosition } from '../../ports/log.ts'
+import type {
+  BucketRead,
+  DownsampleRead,
+  LatestColumns,
+  RawRead,
+  ScanRead,
+  SeriesBuckets,
+  SeriesPoints,
+  Store,
+  StoreEntry,
+  StoreStats,
+} from '../../ports/store.ts'
+import { readBuckets } from './bucket-reads.ts'
+import { Committer } from './committer.ts'
+import { keepLatest, neglectLatest } from './latest-table.ts'
+import { Partitions } from './partitions.ts'
+import { readRaw } from './point-reads.ts'
+import type { ReadContext } from './point-reads.ts'
+import { Positions } from './positions.ts'
+import { latestPoints, readDownsampled, scanPoints } from './scan-reads.ts'
+import { MIGRATIONS } from './schema.ts'
+import { SeriesIndex } from './series-index.ts'
+import { StatsReader } from './stats-reader.ts'
+import { MergedWriter, SingleWriter } from './writer.ts'
+import type { Writer } from './writer.ts'
+
+export interface PostgresStoreOptions {
+  readonly postgres: PostgresOptions
+  /**
+   * `merged`: what waits is written in one transaction, and the newest points have a table.
+   * `single`: a statement and a commit for each entry, and nothing besides: to compare with.
+   */
+  readonly writes?: 'merged' | 'single'
+  /** The span of a partition that is made from now on. */
+  readonly partitionMs?: number
+  /** Bytes of entries that are not committed; beyond it writes are refused as overloaded. */
+  readonly maxPendingBytes?: number
+  /** Which log the positions are of. */
+  readonly log?: string
+}
+
+const DAY_MS = 86_400_000
+
+/**
+ * The telemetry store in PostgreSQL. A write is resolved when its transaction is committed: points, newest points, counts
+ * and log positions together. Any number of processes share it.
+ */
+export class PostgresStore implements Store {
+  readonly capabilities = { readsFollowWrites: false, commitsOnWrite: true, isShared: true }
+  readonly #context: ReadContext
+  readonly #positions: Positions
+  readonly #writer: Writer
+  readonly #stats: StatsReader
+  readonly #listeners: ((positions: readonly LogPosition[]) => void)[] = []
+  #closing: Promise<void> | undefined = undefined
+
+  /** Makes or brings up to date its tables. @throws WeirError */
+  static async open(options: PostgresStoreOptions): Promise<PostgresStore> {
+    const pool = await PostgresPool.open(options.postgres)
+    try {
+      await migrate(pool, { part: 'store', migrations: MIGRATIONS })
+      const keepsLatest = (options.writes ?? 'merged') === 'merged'
+      if (keepsLatest) await keepLatest(pool)
+      else await neglectLatest(pool)
+      const partitions = new Partitions(pool, { partitionMs: options.partitionMs ?? DAY_MS })
+      await partitions.load()
+      return new PostgresStore(options, { pool, partitions, keepsLatest })
+    } catch (error) {
+      await pool.close()
+      throw error
+    }
+  }
+
+  private constructor(options: PostgresStoreOptions, context: ReadContext) {
+    const { pool, partitions, keepsLatest } = context
+    this.#context = context
+    this.#positions = new Positions(pool, options.log ?? 'log')
+    this.#stats = new StatsReader(pool)
+    const index = new SeriesIndex(pool)
+    const committer = new Committer({
+      ...{ pool, index, partitions, positions: this.#positions, keepsLatest },
+    })
+    const writerOptions = {
+      committer,
+      maxPendingBytes: options.maxPendingBytes ?? Infinity,
+      onCommit: () => this.#tell(),
+    }
+    this.#writer = keepsLatest ? new MergedWriter(writerOptions) : new SingleWriter(writerOptions)
+  }
+
+  async write(entries: readonly StoreEntry[]): Promise<void> {
+    this.#mustBeOpen()
+    if (entries.length === 0) return
+    await this.#writer.write(entries)
+  }
+
+  async positions(): Promise<readonly LogPosition[]> {
+    const positions = await this.#positions.read()
+    for (const { partition, offset } of positions) this.#writer.order.reached(partition, offset)
+    return positions
+  }
+
+  onCommit(listener: (positions: readonly LogPosition[]) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  async flush(): Promise<void> {
+    this.#mustBeOpen()
+    await this.#writer.drained()
+  }
+
+  read(request: RawRead): Promise<SeriesPoints[]> {
+    return readRaw(this.#context, request)
+  }
+
+  buckets(request: BucketRead): Promise<SeriesBuckets[]> {
+    return readBuckets(this.#context, request)
+  }
+
+  scan(request: ScanRead): AsyncIterable<readonly SeriesPoints[]> {
+    return scanPoints(this.#context, request)
+  }
+
+  downsample(request: DownsampleRead): Promise<SeriesPoints[]> {
+    return readDownsampled(this.#context, request)
+  }
+
+  latest(): AsyncIterable<LatestColumns> {
+    return latestPoints(this.#context)
+  }
+
+  async stats(): Promise<StoreStats> {
+    return { ...(await this.#stats.read()), memoryBytes: this.#writer.pendingBytes }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#writer.drained().then(() => this.#context.pool.close())
+    return this.#closing
+  }
+
+  #mustBeOpen(): void {
+    if (this.#closing !== undefined) throw new WeirError('closed', 'the store is closed')
+  }
+
+  #tell(): void {
+    const positions = this.#positions.known
+    if (positions.length === 0) return
+    for (const listener of this.#listeners) listener(positions)
+  }
+}

@@ -1,0 +1,142 @@
+import { copyIn } from '../../postgres/copy-in.ts'
+import { run } from '../../postgres/postgres-pool.ts'
+import type { PostgresClient, Statement } from '../../postgres/postgres-pool.ts'
+import { copyRows, int8Array, textArray, timeArray, valueArray } from './binary.ts'
+import type { Columns } from './binary.ts'
+import { timeLiteral } from './time-literal.ts'
+
+/** What a tenant's row of the counters goes up by. */
+export interface CounterRow {
+  readonly tenant: string
+  readonly stored: number
+  readonly duplicate: number
+  readonly dead: number
+}
+
+/** A time as integer microseconds since 1970. */
+export const microseconds = (column: string): string =>
+  `(extract(epoch FROM ${column}) * 1000000)::bigint`
+
+/** Rows of counters that the writers of a tenant share, so that they seldom meet. */
+const SLOTS = 256
+const SLOT = `pg_backend_pid() % ${SLOTS}`
+
+/** A set of points, each key once, from four arrays. */
+const points = (first: number): string =>
+  `unnest($${first}::bigint[], $${first + 1}::timestamptz[], $${first + 2}::float8[], $${first + 3}::text[])`
+
+const KEEP_NEWEST = `
+  ON CONFLICT (series_id) DO UPDATE SET time = excluded.time, value = excluded.value, text = excluded.text
+  WHERE l.time <= excluded.time`
+
+const COUNT = `
+  ON CONFLICT (tenant, slot) DO UPDATE SET
+    stored = c.stored + excluded.stored,
+    duplicate = c.duplicate + excluded.duplicate,
+    dead = c.dead + excluded.dead`
+
+const countAll = (first: number): string => `
+  INSERT INTO counters AS c (tenant, slot, stored, duplicate, dead)
+  SELECT u.tenant, ${SLOT}, u.stored, u.duplicate, u.dead
+  FROM unnest($${first}::text[], $${first + 1}::bigint[], $${first + 2}::bigint[], $${first + 3}::bigint[])
+    u (tenant, stored, duplicate, dead)
+  ${COUNT}`
+
+/** Points that repeat no key, in one message there and one back; fails where they do. */
+const APPEND = `WITH made AS (INSERT INTO points SELECT * FROM ${points(1)}),
+  newest AS (INSERT INTO latest AS l SELECT * FROM ${points(5)} ${KEEP_NEWEST})
+  ${countAll(9)}`
+
+const SETTLE = `WITH newest AS (INSERT INTO latest AS l SELECT * FROM ${points(1)} ${KEEP_NEWEST})
+  ${countAll(5)}`
+
+/**
+ * Points that may repeat keys. What is there is changed where it differs, bit for bit; what is not is made. A key that
+ * another transaction makes at the same time counts as theirs, and the value of either may stay.
+ */
+const merge = ({ timestamps }: Columns): string => `
+  WITH v AS (SELECT * FROM ${points(1)} v (series_id, time, value, text)),
+  changed AS (
+    UPDATE points p SET value = v.value, text = v.text FROM v
+    WHERE p.series_id = v.series_id AND p.time = v.time
+    AND p.time BETWEEN ${timeLiteral(least(timestamps))} AND ${timeLiteral(greatest(timestamps))}
+    AND (float8send(p.value) IS DISTINCT FROM float8send(v.value) OR p.text IS DISTINCT FROM v.text)),
+  made AS (
+    INSERT INTO points SELECT series_id, time, value, text FROM v
+    ON CONFLICT DO NOTHING RETURNING series_id)`
+
+/** COPY of points that repeat no key; fails where they do. */
+export function copyPoints(client: PostgresClient, columns: Columns): Promise<number> {
+  return copyIn(client, 'COPY points FROM STDIN (FORMAT binary)', copyRows(columns))
+}
+
+/** Merges points and says how many of each series were new. */
+export async function mergePoints(
+  client: PostgresClient,
+  columns: Columns,
+): Promise<Map<number, number>> {
+  const { rows } = await run<[number, number]>(client, {
+    text: `${merge(columns)} SELECT series_id, count(*) FROM made GROUP BY series_id`,
+    values: arraysOf(columns),
+    rowMode: 'array',
+  })
+  return new Map(rows)
+}
+
+/** Merges the points of one tenant and counts them, as one statement that commits by itself. */
+export function mergeAndCount(
+  columns: Columns,
+  { tenant, points }: { tenant: string; points: number },
+): Statement {
+  return {
+    text: `${merge(columns)}
+      INSERT INTO counters AS c (tenant, slot, stored, duplicate)
+      SELECT $5, ${SLOT}, n, $6::bigint - n FROM (SELECT count(*) AS n FROM made) made ${COUNT}`,
+    values: [...arraysOf(columns), tenant, points],
+  }
+}
+
+export function append(points: Columns, latest: Columns, counts: readonly CounterRow[]): Statement {
+  return {
+    name: 'weir_append',
+    text: APPEND,
+    values: [...arraysOf(points), ...arraysOf(latest), ...arraysOfCounts(counts)],
+  }
+}
+
+/** Latest values and counters, after the points. */
+export function settle(latest: Columns, counts: readonly CounterRow[]): Statement {
+  return {
+    name: 'weir_settle',
+    text: SETTLE,
+    values: [...arraysOf(latest), ...arraysOfCounts(counts)],
+  }
+}
+
+export function count(counts: readonly CounterRow[]): Statement {
+  return { text: countAll(1), values: arraysOfCounts(counts) }
+}
+
+function arraysOf(columns: Columns): Buffer[] {
+  const { ids, timestamps, texts } = columns
+  return [int8Array(ids), timeArray(timestamps), valueArray(columns), textArray(ids.length, texts)]
+}
+
+function arraysOfCounts(counts: readonly CounterRow[]): unknown[] {
+  // In one order everywhere, as all that is locked.
+  const rows = counts.toSorted((a, b) => (a.tenant < b.tenant ? -1 : 1))
+  return [
+    rows.map(({ tenant }) => tenant),
+    rows.map(({ stored }) => stored),
+    rows.map(({ duplicate }) => duplicate),
+    rows.map(({ dead }) => dead),
+  ]
+}
+
+function least(column: Float64Array): number {
+  return column.reduce((a, b) => Math.min(a, b), Infinity)
+}
+
+function greatest(column: Float64Array): number {
+  return column.reduce((a, b) => Math.max(a, b), 0)
+}

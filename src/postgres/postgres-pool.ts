@@ -60,7 +60,7 @@ export class PostgresPool {
     if (!PLAIN_NAME.test(options.schema)) {
       throw new WeirError('config', `postgres.schema: ${options.schema} is no plain name`)
     }
-    if (options.url === '') throw new WeirError('config', 'postgres.url: there is no address')
+    if (!options.url) throw new WeirError('config', 'postgres.url: there is no address')
     const pool = new PostgresPool(options, await library())
     try {
       await pool.query({ text: 'SELECT 1' })

@@ -10,7 +10,15 @@ import type { Merge } from './merge.ts'
 import type { Partitions } from './partitions.ts'
 import type { Positions } from './positions.ts'
 import type { SeriesIndex } from './series-index.ts'
-import { append, copyPoints, count, mergeAndCount, mergePoints, settle } from './statements.ts'
+import {
+  append,
+  copyPoints,
+  count,
+  insertAndCount,
+  mergeAndCount,
+  mergePoints,
+  settle,
+} from './statements.ts'
 import type { CounterRow } from './statements.ts'
 
 /** An entry on its way, and who is told when it can never be stored. */
@@ -71,13 +79,14 @@ export class Committer {
   }
 
   async #commit(items: readonly Item[]): Promise<void> {
-    const { positions } = this.#options
-    let isLate = !this.#options.keepsLatest
+    const { positions, keepsLatest } = this.#options
+    // Without newest points nothing is known to be late: the first try finds out.
+    let isLate = false
     for (let left = TRIES; ; left--) {
       const work = this.#sift(items)
       let merge: Merge | undefined
       try {
-        merge = await this.#merge(work, isLate)
+        merge = await this.#merge(work, isLate ? 'late' : keepsLatest ? undefined : 'fresh')
         if (await this.#write(work, merge)) {
           positions.moved(work.positions)
           for (const { item, error } of work.dead) item.refuse(error)
@@ -85,7 +94,7 @@ export class Committer {
         }
         // Another process has gone on with the log: sift again.
       } catch (error) {
-        if (merge !== undefined) this.#options.index.doubt(merge.slots)
+        if (merge !== undefined && keepsLatest) this.#options.index.doubt(merge.slots)
         const state = sqlState((error as Error).cause)
         if (left <= 1) throw error
         if (state === UNIQUE_VIOLATION && !isLate) isLate = true
@@ -116,10 +125,10 @@ export class Committer {
     return { entries, dead, positions: positions.sort((a, b) => a.partition - b.partition) }
   }
 
-  async #merge({ entries }: Work, isLate: boolean): Promise<Merge> {
+  async #merge({ entries }: Work, takenFor?: 'fresh' | 'late'): Promise<Merge> {
     const { index, partitions } = this.#options
     const slots = await index.slotsOf(entries.map(({ batch }) => batch))
-    const merge = mergeEntries(entries, { index, slots, spanUs: partitions.spanUs, isLate })
+    const merge = mergeEntries(entries, { index, slots, spanUs: partitions.spanUs, takenFor })
     await partitions.ensure(merge.spans)
     return merge
   }
@@ -139,7 +148,10 @@ export class Committer {
     }
     if (isPlain && !keepsLatest && merge.tenants.size === 1) {
       const [name, { points }] = tenant
-      await pool.query(mergeAndCount(merge.late, { tenant: name, points }))
+      const { fresh, late } = merge
+      if (fresh.ids.length > 0)
+        await pool.query(insertAndCount(fresh, name, points - fresh.ids.length))
+      else await pool.query(mergeAndCount(late, { tenant: name, points }))
       return true
     }
     return pool.transaction(client => this.#inTransaction(client, work, merge))

@@ -35,8 +35,8 @@ export interface MergeOptions {
   /** Of each entry, the slots of its series. */
   readonly slots: readonly Uint32Array[]
   readonly spanUs: number
-  /** Nothing is taken for fresh. */
-  readonly isLate?: boolean
+  /** Whatever is known of the newest points. */
+  readonly takenFor?: 'fresh' | 'late' | undefined
 }
 
 /** Why an entry can never be stored; undefined when it can. */
@@ -68,7 +68,7 @@ interface Gathered {
 }
 
 export function mergeEntries(entries: readonly StoreEntry[], options: MergeOptions): Merge {
-  const { index, isLate = false } = options
+  const { index, takenFor } = options
   const gathered = gather(entries, options)
   const { groups, starts } = gathered
   const columns = {
@@ -84,8 +84,8 @@ export function mergeEntries(entries: readonly StoreEntry[], options: MergeOptio
     const end = settle(gathered, starts[g], starts[g + 1])
     const newest = index.newest[slot]
     let at = starts[g]
-    if (isLate) at = end
-    else while (at < end && gathered.timestamps[at] <= newest) at++
+    if (takenFor === 'late') at = end
+    else if (takenFor === undefined) while (at < end && gathered.timestamps[at] <= newest) at++
     columns.late.copy(id, starts[g], at)
     columns.fresh.copy(id, at, end)
     const last = gathered.timestamps[end - 1]

@@ -144,5 +144,8 @@ function joined(before: FoundSeries, after: FoundSeries, limit: number): FoundSe
 const isKept = (name: string): boolean => !name.includes('\0')
 
 function withoutIds(series: readonly FoundSeries[]): SeriesPoints[] {
-  return series.map(({ id: _, ...points }) => points)
+  return series.map(({ device, metric, timestamps, values, texts }) => ({
+    ...{ device, metric, timestamps, values },
+    ...(texts === undefined ? {} : { texts }),
+  }))
 }

@@ -83,6 +83,16 @@ export async function mergePoints(
   return new Map(rows)
 }
 
+/** Points of one tenant that repeat no key, and their count, as one statement; fails where they do. */
+export function insertAndCount(columns: Columns, tenant: string, duplicate: number): Statement {
+  return {
+    text: `WITH made AS (INSERT INTO points SELECT * FROM ${points(1)})
+      INSERT INTO counters AS c (tenant, slot, stored, duplicate)
+      VALUES ($5, ${SLOT}, $6::bigint, $7::bigint) ${COUNT}`,
+    values: [...arraysOf(columns), tenant, columns.ids.length, duplicate],
+  }
+}
+
 /** Merges the points of one tenant and counts them, as one statement that commits by itself. */
 export function mergeAndCount(
   columns: Columns,

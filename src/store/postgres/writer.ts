@@ -95,7 +95,7 @@ export class MergedWriter implements Writer {
 
   async #run(): Promise<void> {
     // What is called in the same turn comes along.
-    await undefined
+    await Promise.resolve()
     while (this.#queue.length > 0) {
       const writes = this.#take()
       try {
@@ -189,7 +189,7 @@ export class SingleWriter implements Writer {
 
   #inOrder(item: Item): Promise<void> {
     const keys = keysOf(item.entry)
-    const before = new Set(keys.map(key => this.#last.get(key)))
+    const before = new Set(keys.flatMap(key => this.#last.get(key) ?? []))
     const done = Promise.allSettled(before)
       .then(() => this.#commit(item))
       .finally(() => {

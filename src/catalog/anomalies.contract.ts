@@ -1,13 +1,8 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { describe } from 'node:test'
 import type { Anomaly } from '../model/anomaly.ts'
 import type { Anomalies, AnomalyQuery } from '../ports/anomalies.ts'
-
-/** An empty place for anomalies, which outlives them; `open` is called again after a close. */
-export interface AnomaliesFixture {
-  open(): Promise<Anomalies>
-  cleanUp(): Promise<void>
-}
+import { checkAt, type Check, type Place } from './contract-place.ts'
 
 const TIME = 1_767_225_600_000_001
 
@@ -26,29 +21,9 @@ const ALL: AnomalyQuery = {
   limit: 1000,
 }
 
-type Check = (
-  title: string,
-  body: (anomalies: Anomalies, reopen: () => Promise<Anomalies>) => Promise<void>,
-) => void
-
 /** What every keeper of anomalies has to keep; the same suite runs against each engine. */
-export function anomaliesContract(name: string, place: () => Promise<AnomaliesFixture>): void {
-  const check: Check = (title, body) => {
-    test(title, async () => {
-      const fixture = await place()
-      let anomalies = await fixture.open()
-      try {
-        await body(anomalies, async () => {
-          await anomalies.close()
-          anomalies = await fixture.open()
-          return anomalies
-        })
-      } finally {
-        await anomalies.close()
-        await fixture.cleanUp()
-      }
-    })
-  }
+export function anomaliesContract(name: string, place: () => Promise<Place<Anomalies>>): void {
+  const check = checkAt(place)
   describe(`the ${name} anomalies`, () => {
     savingChecks(check)
     readingChecks(check)
@@ -67,7 +42,7 @@ export function anomaliesContract(name: string, place: () => Promise<AnomaliesFi
   })
 }
 
-function savingChecks(check: Check): void {
+function savingChecks(check: Check<Anomalies>): void {
   check('returns an anomaly exactly as saved', async anomalies => {
     const full = anAnomaly({ device: 'äöü "quoted" 🌡️', metric: 'a.b', value: -1e300 })
     const bare = anAnomaly({ timeUs: TIME - 1, average: 0, deviationPct: undefined })
@@ -100,7 +75,7 @@ function savingChecks(check: Check): void {
   })
 }
 
-function readingChecks(check: Check): void {
+function readingChecks(check: Check<Anomalies>): void {
   check('finds by device, metric, severity and time, newest first', async anomalies => {
     const a = anAnomaly({ device: 'a', timeUs: 10, severity: 'low' })
     const b = anAnomaly({ device: 'b', timeUs: 20, metric: 'm' })
@@ -160,7 +135,7 @@ function readingChecks(check: Check): void {
   })
 }
 
-function trimmingChecks(check: Check): void {
+function trimmingChecks(check: Check<Anomalies>): void {
   const trimAll = async (anomalies: Anomalies, beforeUs: number, maxPerTenant: number) => {
     let removed = 0
     for (;;) {

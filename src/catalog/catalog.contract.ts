@@ -1,60 +1,11 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
-import type { Device } from '../model/device.ts'
+import { describe } from 'node:test'
 import type { Product } from '../model/product.ts'
 import type { Catalog } from '../ports/catalog.ts'
+import { aDevice, aProduct, devicesOf } from './catalog.fixture.ts'
+import { checkAt, type Check, type Place } from './contract-place.ts'
+import { feedChecks } from './feed.contract.ts'
 import { aKey, keyChecks } from './keys.contract.ts'
-
-/** An empty place for a catalog, which outlives it. */
-export interface CatalogFixture {
-  /** Opens the catalog that lives there; called again after the earlier one was closed. */
-  open(): Promise<Catalog>
-  cleanUp(): Promise<void>
-}
-
-export function aDevice(fields: Partial<Device> = {}): Device {
-  return {
-    tenant: 'default',
-    id: 'pump-1',
-    uuid: '3f0c7a52-8b1d-4c61-9f0e-2f1f5a3f9d10',
-    name: undefined,
-    type: undefined,
-    product: undefined,
-    site: undefined,
-    attributes: {},
-    expectedIntervalMs: undefined,
-    createdAtMs: 1_767_225_600_000,
-    lastSeenMs: undefined,
-    ...fields,
-  }
-}
-
-function aProduct(fields: Partial<Product> = {}): Product {
-  return {
-    tenant: 'default',
-    id: 'p-100',
-    name: 'Pump 100',
-    price: undefined,
-    attributes: {},
-    expectedIntervalMs: undefined,
-    metrics: {},
-    onViolation: 'flag',
-    createdAtMs: 1_767_225_600_000,
-    ...fields,
-  }
-}
-
-async function devicesOf(catalog: Catalog): Promise<Map<string, Device>> {
-  const all = new Map<string, Device>()
-  for await (const chunk of catalog.devices()) {
-    for (const device of chunk) {
-      const key = `${device.tenant} ${device.id}`
-      assert.ok(!all.has(key), `${key} came twice`)
-      all.set(key, device)
-    }
-  }
-  return all
-}
 
 /** JSON that has lost something in more than one database. */
 const ATTRIBUTES = JSON.parse(
@@ -62,40 +13,24 @@ const ATTRIBUTES = JSON.parse(
     '"deep": {"list": [1, "two", null, true, {"x": 1e300}]}, "ä 泵 🌡️": "\'\\"\\\\%;--"}',
 ) as Record<string, unknown>
 
-export type Check = (
-  title: string,
-  body: (catalog: Catalog, reopen: () => Promise<Catalog>) => Promise<void>,
-) => void
-
 /** What every catalog has to keep; the same suite runs against each engine. */
-export function catalogContract(name: string, place: () => Promise<CatalogFixture>): void {
-  const check: Check = (title, body) => {
-    test(title, async () => {
-      const fixture = await place()
-      let catalog = await fixture.open()
-      const reopen = async (): Promise<Catalog> => {
-        await catalog.close()
-        catalog = await fixture.open()
-        return catalog
-      }
-      try {
-        await body(catalog, reopen)
-      } finally {
-        await catalog.close()
-        await fixture.cleanUp()
-      }
-    })
-  }
+export function catalogContract(name: string, place: () => Promise<Place<Catalog>>): void {
+  const check = checkAt(place)
   describe(`the ${name} catalog`, () => {
     deviceChecks(check)
     removalChecks(check)
     productChecks(check)
     keyChecks(check)
+    feedChecks(check)
     check('refuses every call once it is closed, and may be closed again', async catalog => {
       await catalog.close()
       await catalog.close()
       const closed = { kind: 'closed' }
-      await assert.rejects(catalog.saveDevices([aDevice()]), closed)
+      await assert.rejects(catalog.addDevices([aDevice()]), closed)
+      await assert.rejects(catalog.createDevice(aDevice()), closed)
+      await assert.rejects(catalog.saveDevice(aDevice()), closed)
+      await assert.rejects(catalog.version(), closed)
+      await assert.rejects(catalog.changesSince(0), closed)
       await assert.rejects(catalog.touchDevices([{ tenant: 'a', id: 'b', lastSeenMs: 1 }]), closed)
       await assert.rejects(catalog.deleteDevice('default', 'pump-1', 1), closed)
       await assert.rejects(catalog.removals(), closed)
@@ -111,7 +46,7 @@ export function catalogContract(name: string, place: () => Promise<CatalogFixtur
   })
 }
 
-function deviceChecks(check: Check): void {
+function deviceChecks(check: Check<Catalog>): void {
   check('is empty at first', async catalog => {
     assert.equal((await devicesOf(catalog)).size, 0)
     assert.deepEqual(await catalog.products(), [])
@@ -131,7 +66,7 @@ function deviceChecks(check: Check): void {
         lastSeenMs: 1_767_225_600_123,
       })
       const bare = aDevice({ id: 'bare' })
-      await first.saveDevices([full, bare])
+      await first.addDevices([full, bare])
       for (const open of [() => Promise.resolve(first), reopen]) {
         const catalog = await open()
         const all = await devicesOf(catalog)
@@ -141,19 +76,33 @@ function deviceChecks(check: Check): void {
       }
     },
   )
-  check('saving a device again replaces it', async catalog => {
-    await catalog.saveDevices([aDevice({ name: 'old', site: 's', attributes: { a: 1 } })])
+  check('saving a device again replaces it, but for an older last contact', async catalog => {
+    await catalog.saveDevice(aDevice({ name: 'old', site: 's', attributes: { a: 1 } }))
     const newer = aDevice({ name: 'new', attributes: { b: 2 }, lastSeenMs: 5 })
-    await catalog.saveDevices([newer])
-    await catalog.saveDevices([newer])
+    await catalog.saveDevice(newer)
+    await catalog.saveDevice({ ...newer, lastSeenMs: 4 })
+    await catalog.saveDevice({ ...newer, lastSeenMs: undefined })
     assert.deepEqual([...(await devicesOf(catalog)).values()], [newer])
   })
-  check('of one call that names a device twice, the last wins', async catalog => {
-    await catalog.saveDevices([aDevice({ name: 'first' }), aDevice({ name: 'second' })])
-    assert.deepEqual(
-      [...(await devicesOf(catalog)).values()].map(device => device.name),
-      ['second'],
+  check('adding a device that is there advances its last contact alone', async catalog => {
+    await catalog.createDevice(aDevice({ name: 'declared', site: 's' }))
+    await catalog.addDevices([aDevice({ lastSeenMs: 5, createdAtMs: 5 })])
+    await catalog.addDevices([aDevice({ lastSeenMs: 4 }), aDevice({ lastSeenMs: undefined })])
+    const expected = aDevice({ name: 'declared', site: 's', lastSeenMs: 5 })
+    assert.deepEqual([...(await devicesOf(catalog)).values()], [expected])
+  })
+  check('of one call that adds a device twice, the newest contact counts', async catalog => {
+    await catalog.addDevices([aDevice({ lastSeenMs: 7 }), aDevice({ lastSeenMs: 6 })])
+    await catalog.addDevices([])
+    assert.deepEqual([...(await devicesOf(catalog)).values()], [aDevice({ lastSeenMs: 7 })])
+  })
+  check('of many that create one device at once, exactly one succeeds', async catalog => {
+    const results = await Promise.allSettled(
+      Array.from({ length: 8 }, (_, i) => catalog.createDevice(aDevice({ name: `n${i}` }))),
     )
+    assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1)
+    await assert.rejects(catalog.createDevice(aDevice()), { kind: 'conflict' })
+    await catalog.createDevice(aDevice({ tenant: 'other' }))
   })
   check('keeps tenants apart, and ids that differ in case or in form only', async catalog => {
     const devices = [
@@ -164,7 +113,7 @@ function deviceChecks(check: Check): void {
       aDevice({ tenant: 'a', id: 'e\u0301', name: '5' }),
       aDevice({ tenant: 'a', id: 'x ', name: '6' }),
     ]
-    await catalog.saveDevices(devices)
+    await catalog.addDevices(devices)
     assert.equal(await catalog.deleteDevice('b', 'x', 1), true)
     const all = await devicesOf(catalog)
     assert.equal(all.size, 5)
@@ -175,7 +124,7 @@ function deviceChecks(check: Check): void {
   check(
     'touching only advances the last contact, and only of devices that exist',
     async catalog => {
-      await catalog.saveDevices([
+      await catalog.addDevices([
         aDevice({ id: 'a', name: 'A' }),
         aDevice({ id: 'b', lastSeenMs: 9 }),
       ])
@@ -190,7 +139,7 @@ function deviceChecks(check: Check): void {
     },
   )
   check('deleting says whether there was a device', async (catalog, reopen) => {
-    await catalog.saveDevices([aDevice()])
+    await catalog.addDevices([aDevice()])
     assert.equal(await catalog.deleteDevice('default', 'pump-1', 1), true)
     assert.equal(await catalog.deleteDevice('default', 'pump-1', 1), false)
     assert.equal((await devicesOf(await reopen())).size, 0)
@@ -206,7 +155,7 @@ function deviceChecks(check: Check): void {
         if (watching) setImmediate(watch)
       }
       setImmediate(watch)
-      await catalog.saveDevices(fleet)
+      await catalog.addDevices(fleet)
       await catalog.touchDevices(fleet.map(({ tenant, id }) => ({ tenant, id, lastSeenMs: 42 })))
       watching = false
       assert.ok(turns >= 20, `the event loop turned ${turns} times`)
@@ -217,19 +166,19 @@ function deviceChecks(check: Check): void {
   )
   check('finishes what is under way before it closes', async (catalog, reopen) => {
     const fleet = Array.from({ length: 2000 }, (_, i) => aDevice({ id: `d${i}` }))
-    const saved = catalog.saveDevices(fleet)
+    const saved = catalog.addDevices(fleet)
     const again = reopen()
     await saved
     assert.equal((await devicesOf(await again)).size, fleet.length)
   })
 }
 
-function removalChecks(check: Check): void {
+function removalChecks(check: Check<Catalog>): void {
   const removal = (id: string, removedAtMs: number, tenant = 'default') => ({
     ...{ tenant, id, removedAtMs },
   })
   check('notes the newest removal of each device, saved or not', async (first, reopen) => {
-    await first.saveDevices([aDevice({ id: 'a' }), aDevice({ id: 'b' })])
+    await first.addDevices([aDevice({ id: 'a' }), aDevice({ id: 'b' })])
     assert.equal(await first.deleteDevice('default', 'a', 1_767_225_600_123), true)
     assert.equal(await first.deleteDevice('default', 'a', 1_767_225_700_000.5), false)
     assert.equal(await first.deleteDevice('default', 'never saved "x"', 7), false)
@@ -247,14 +196,14 @@ function removalChecks(check: Check): void {
   })
   check('a device that is saved again is removed no more', async (first, reopen) => {
     await first.deleteDevice('default', 'a', 5)
-    await first.saveDevices([aDevice({ id: 'a' })])
+    await first.addDevices([aDevice({ id: 'a' })])
     assert.deepEqual(await first.removals(), [])
     const catalog = await reopen()
     assert.deepEqual(await catalog.removals(), [])
     assert.equal((await devicesOf(catalog)).size, 1)
   })
   check('forgets removals from before a time, and devices stay', async catalog => {
-    await catalog.saveDevices([aDevice({ id: 'there' })])
+    await catalog.addDevices([aDevice({ id: 'there' })])
     for (const [id, atMs] of [
       ['a', 1],
       ['b', 2],
@@ -274,7 +223,7 @@ function byName<T extends { tenant: string; id: string }>(some: readonly T[]): T
   return [...some].sort((a, b) => (name(a) < name(b) ? -1 : 1))
 }
 
-function productChecks(check: Check): void {
+function productChecks(check: Check<Catalog>): void {
   check('returns products exactly as created, in order of tenant and id', async (first, reopen) => {
     const metrics = JSON.parse(
       '{"temperature": {"unit": "°C", "type": "number", "min": -40, "max": 85.5},' +

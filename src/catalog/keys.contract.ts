@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Key } from '../model/key.ts'
 import type { Catalog } from '../ports/catalog.ts'
-import type { Check } from './catalog.contract.ts'
+import type { Check } from './contract-place.ts'
 
 export function aKey(fields: Partial<Key> = {}): Key {
   return {
@@ -25,7 +25,7 @@ async function keysOf(catalog: Catalog): Promise<readonly Key[]> {
 }
 
 /** What a catalog has to keep of keys. */
-export function keyChecks(check: Check): void {
+export function keyChecks(check: Check<Catalog>): void {
   check('has no keys at first', async catalog => {
     assert.deepEqual(await catalog.keysSince(0), { version: 0, keys: [] })
   })

@@ -3,6 +3,7 @@ import type { DeviceEntry, SeriesTable } from '../model/series-table.ts'
 import type { Catalog } from '../ports/catalog.ts'
 import type { Clock } from '../ports/clock.ts'
 import { WeirError } from '../ports/errors.ts'
+import type { CatalogTurn } from './catalog-turn.ts'
 import { newDeviceFields, patchedDeviceFields } from './device-input.ts'
 import type { DeviceInput, DevicePatch } from './device-input.ts'
 import type { DeviceView } from './device-list.ts'
@@ -17,8 +18,7 @@ export interface DeclaredDevicesOptions {
   readonly fleet: Fleet
   readonly removals: Removals
   readonly maxDevices: number
-  /** Runs `work` when nothing else writes to the catalog. */
-  readonly turn: <T>(work: () => Promise<T>) => Promise<T>
+  readonly turn: CatalogTurn
   /** Device time of a device's newest point; undefined: none is known. */
   readonly newestPointMs: (device: DeviceEntry) => number | undefined
 }
@@ -48,7 +48,7 @@ export class DeclaredDevices {
       const uuid = deviceUuid(tenant, input.id)
       const times = { createdAtMs: clock.nowMs(), lastSeenMs: undefined }
       const created: Device = { tenant, id: input.id, uuid, ...fields, ...times }
-      await catalog.saveDevices([created])
+      await catalog.createDevice(created)
       const { id } = table.device(tenant, input.id)
       // It may have sent meanwhile; what was declared wins over what first contact made of it.
       fleet.put(id, created)
@@ -59,14 +59,14 @@ export class DeclaredDevices {
   /** See `Registry.update`. */
   update(tenant: string, id: string, patch: DevicePatch): Promise<DeviceView> {
     const { catalog, table, fleet, turn } = this.#options
-    return turn(async () => {
+    return turn(async since => {
       const entry = table.findDevice(tenant, id)
       const before = entry === undefined ? undefined : fleet.recordAt(entry.id)
       if (entry === undefined || before === undefined) {
         throw new WeirError('not_found', `there is no device ${JSON.stringify(id)}`)
       }
       const updated: Device = { ...before, ...patchedDeviceFields(before, patch) }
-      await catalog.saveDevices([updated])
+      await catalog.saveDevice(updated, since)
       fleet.put(entry.id, updated)
       return fleet.viewAt(entry.id) as DeviceView
     })

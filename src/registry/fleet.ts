@@ -66,6 +66,11 @@ export class Fleet {
     this.#presence.see(id, atMs)
   }
 
+  /** The device is registered, and another process has seen it. */
+  hear(id: number, seenMs: number): void {
+    this.#presence.hear(id, { seenMs, nowMs: this.#options.clock.nowMs() })
+  }
+
   put(id: number, device: Device): void {
     const timeoutMs = this.#options.timeoutOf(device)
     if (this.has(id)) this.#presence.setTimeout(id, timeoutMs)

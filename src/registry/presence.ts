@@ -76,6 +76,12 @@ export class Presence {
     if (nowMs > seen || seen - nowMs > CLOCK_SET_BACK_MS) this.#lastSeen[id] = nowMs
   }
 
+  /** Another process says when it saw the device last. The clock of that one may be ahead. */
+  hear(id: number, { seenMs, nowMs }: { readonly seenMs: number; readonly nowMs: number }): void {
+    const newest = Math.min(seenMs, nowMs)
+    if (newest > this.#lastSeen[id]) this.#lastSeen[id] = newest
+  }
+
   setTimeout(id: number, timeoutMs: number): void {
     this.#timeouts[id] = timeoutMs
   }

@@ -3,6 +3,7 @@ import type { ValueRules } from '../model/value-rules.ts'
 import type { Catalog } from '../ports/catalog.ts'
 import type { Clock } from '../ports/clock.ts'
 import { WeirError } from '../ports/errors.ts'
+import type { CatalogTurn } from './catalog-turn.ts'
 import { newProductFields, patchedProductFields } from './product-input.ts'
 import type { ProductInput, ProductPatch } from './product-input.ts'
 
@@ -11,8 +12,8 @@ export interface ProductsOptions {
   readonly clock: Clock
   readonly rules: ValueRules
   readonly maxProducts: number
-  /** Runs `work` when nothing else writes to the catalog. */
-  readonly turn: <T>(work: () => Promise<T>) => Promise<T>
+  /** Runs `work` when nothing else writes to the catalog, with the version for its writes. */
+  readonly turn: CatalogTurn
   /** A product has come, changed or gone; called before the promise of that resolves. */
   readonly onChange: (tenant: string, id: string) => void
 }
@@ -97,15 +98,26 @@ export class Products {
   /** Resolves to whether there was one. Devices of it stay, and keep its id. */
   remove(tenant: string, id: string): Promise<boolean> {
     return this.#options.turn(async () => {
-      const declared = this.#tenants.get(tenant)?.get(id)
-      if (declared === undefined) return false
+      if (this.get(tenant, id) === undefined) return false
       await this.#options.catalog.deleteProduct(tenant, id)
-      this.#tenants.get(tenant)?.delete(id)
-      this.#count--
-      this.#drop(declared)
-      this.#options.onChange(tenant, id)
+      this.unlearn(tenant, id)
       return true
     })
+  }
+
+  /** The catalog has it so, by whichever process. */
+  learn(product: Product): void {
+    this.#put(product)
+  }
+
+  /** The catalog has it no more, by whichever process. */
+  unlearn(tenant: string, id: string): void {
+    const declared = this.#tenants.get(tenant)?.get(id)
+    if (declared === undefined) return
+    this.#tenants.get(tenant)?.delete(id)
+    this.#count--
+    this.#drop(declared)
+    this.#options.onChange(tenant, id)
   }
 
   #change(
@@ -113,14 +125,14 @@ export class Products {
     id: string,
     fieldsOf: (product: Product) => ReturnType<typeof newProductFields>,
   ): Promise<Product> {
-    return this.#options.turn(async () => {
+    return this.#options.turn(async since => {
       const before = this.get(tenant, id)
       if (before === undefined) {
         throw new WeirError('not_found', `there is no product ${JSON.stringify(id)}`)
       }
       const { createdAtMs } = before
       const product = { tenant, ...fieldsOf(before), createdAtMs }
-      await this.#options.catalog.replaceProduct(product)
+      await this.#options.catalog.replaceProduct(product, since)
       this.#put(product)
       return product
     })

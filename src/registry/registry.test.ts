@@ -62,9 +62,9 @@ test('a flush that fails in the middle of a fleet writes the rest later', async 
   const { registry, catalog, send } = await startProcess()
   const fleet = Array.from({ length: 6000 }, (_, i) => `d${i}`)
   send(...fleet)
-  const save = catalog.saveDevices.bind(catalog)
+  const save = catalog.addDevices.bind(catalog)
   let calls = 0
-  catalog.saveDevices = async devices => {
+  catalog.addDevices = async devices => {
     if (++calls === 2) catalog.failing = true
     await save(devices)
   }

@@ -7,6 +7,7 @@ import type { Violations } from '../model/violation.ts'
 import type { Catalog } from '../ports/catalog.ts'
 import type { Clock } from '../ports/clock.ts'
 import { Admission } from './admission.ts'
+import type { CatalogTurn } from './catalog-turn.ts'
 import { DeclaredDevices } from './declared-devices.ts'
 import type { DeviceInput, DevicePatch } from './device-input.ts'
 import { listPage } from './device-list.ts'
@@ -15,8 +16,10 @@ import { deviceUuid } from './device-uuid.ts'
 import { Fleet } from './fleet.ts'
 import type { StatusChange, StatusCounts } from './fleet.ts'
 import { Listeners } from './listeners.ts'
+import { mergeChanges, mergeContacts, withContacts } from './merge-changes.ts'
 import { Products } from './products.ts'
 import { Removals } from './removals.ts'
+import { SharedCatalog } from './shared-catalog.ts'
 import { ViolationCounts } from './violation-counts.ts'
 import type { ViolationNews, ViolationTotal } from './violation-counts.ts'
 import { WriteBehind } from './write-behind.ts'
@@ -45,14 +48,24 @@ export interface RegistryOptions {
 }
 
 const SWEEP_INTERVAL_MS = 1000
+/** With a shared catalog: processes hear of contacts from each other, the catalog is for restarts. */
+const SHARED_TOUCH_INTERVAL_MS = 60_000
+
+/** What was read of the catalog at start. */
+interface Read {
+  readonly removals: Removals
+  readonly version: number
+  readonly contactsVersion: number
+}
 
 /**
- * All devices and products of this process, in memory; the catalog is read once and written
- * behind. Called from the doors' thread.
+ * All devices and products, in memory; the catalog is read once and written behind, and followed
+ * where other processes use it too. Called from the doors' thread.
  *
  * What people declare (`create`, `update`, `remove`, `products`) is in the catalog before the
  * promise resolves. What devices cause (first contact, last contact) follows within
- * `flushIntervalMs`, and while the catalog fails it is kept and tried again.
+ * `flushIntervalMs`, and while the catalog fails it is kept and tried again. What other processes
+ * do is known within a second or so (`refresh`), who they hear of likewise.
  */
 export class Registry {
   readonly products: Products
@@ -66,13 +79,17 @@ export class Registry {
   readonly #removals: Removals
   readonly #violations: ViolationCounts
   readonly #writes: WriteBehind
+  /** Undefined: this process is the only one. */
+  readonly #shared: SharedCatalog | undefined
   readonly #statusListeners: Listeners<StatusChange>
   readonly #violationListeners: Listeners<ViolationNews>
   readonly #stopSweep: () => void
 
-  private constructor(options: RegistryOptions, removals: Removals) {
+  private constructor(options: RegistryOptions, read: Read) {
     const { autoCreate, catalog, clock, flushIntervalMs, maxDevices, startupGraceMs } = options
     const { table } = options
+    const { isShared } = catalog.capabilities
+    const { removals } = read
     const onError = (error: unknown): void => options.onError?.(error)
     this.#options = options
     this.#table = table
@@ -86,12 +103,19 @@ export class Registry {
       onRemove: id => this.#violations.forget(id),
     })
     const deviceAt = (id: number): Device | undefined => this.#fleet.recordAt(id)
-    this.#writes = new WriteBehind({ catalog, clock, flushIntervalMs, deviceAt, onError })
+    const writes = new WriteBehind({
+      ...{ catalog, clock, flushIntervalMs, deviceAt, onError },
+      touchEveryTicks: isShared ? Math.ceil(SHARED_TOUCH_INTERVAL_MS / flushIntervalMs) : 1,
+      isEager: isShared,
+      since: () => this.#shared?.version,
+    })
+    this.#writes = writes
     const isRegistered = (id: number): boolean => this.#fleet.has(id)
     const count = (): number => this.#fleet.count
     this.#admission = new Admission({ autoCreate, maxDevices, isRegistered, count })
     this.#removals = removals
-    const turn = <T>(work: () => Promise<T>): Promise<T> => this.#writes.turn(work)
+    const turn: CatalogTurn = work =>
+      writes.turn(() => this.#shared?.upToDate(work) ?? work(undefined))
     this.#declared = new DeclaredDevices({
       ...{ catalog, table, clock, maxDevices, turn, fleet: this.#fleet, removals },
       newestPointMs: device => options.newestPointMs?.(device),
@@ -100,6 +124,16 @@ export class Registry {
       ...{ catalog, clock, turn, rules: this.rules, maxProducts: options.maxProducts },
       onChange: (tenant, id) => this.#fleet.productChanged(tenant, id),
     })
+    if (isShared) {
+      const known = { table, fleet: this.#fleet, removals, products: this.products }
+      this.#shared = new SharedCatalog({
+        ...{ ...read, catalog, clock, onError, turn: work => writes.turn(work) },
+        savedDeviceAt: id => (writes.isFresh(id) ? undefined : deviceAt(id)),
+        merge: changes => mergeChanges(changes, known),
+        hear: seen => mergeContacts(seen, known),
+        onAnswer: () => writes.retry(),
+      })
+    }
     this.#statusListeners = new Listeners(onError)
     this.#violationListeners = new Listeners(onError)
     this.#stopSweep = clock.every(SWEEP_INTERVAL_MS, () => this.#sweep())
@@ -108,18 +142,21 @@ export class Registry {
   /** Reads the catalog, which stays the caller's to close. Rejects as the catalog does. */
   static async open(options: RegistryOptions): Promise<Registry> {
     const { catalog, clock, table } = options
-    const devices: Device[] = []
-    let seenMs = -Infinity
-    for await (const chunk of catalog.devices()) {
-      for (const device of chunk) {
-        devices.push(device)
-        seenMs = Math.max(seenMs, device.lastSeenMs ?? -Infinity)
-      }
-    }
+    // First: what changes while the catalog is read comes with the changes after it.
+    const version = await catalog.version()
+    const contacts = (await catalog.contacts?.since(0)) ?? { version: 0, seen: [] }
+    const read: Device[] = []
+    for await (const chunk of catalog.devices()) for (const device of chunk) read.push(device)
+    const devices = withContacts(read, contacts.seen)
+    const seenMs = devices.reduce((newest, { lastSeenMs = newest }) => {
+      return Math.max(newest, lastSeenMs)
+    }, -Infinity)
     const products = await catalog.products()
     const removals = new Removals(catalog)
     await removals.load(devices.length === 0 ? undefined : seenMs, clock.nowMs())
-    const registry = new Registry(options, removals)
+    const registry = new Registry(options, {
+      ...{ removals, version, contactsVersion: contacts.version },
+    })
     registry.products.load(products)
     registry.#fleet.downSince(seenMs)
     for (const device of devices) {
@@ -264,21 +301,40 @@ export class Registry {
     return this.#violationListeners.add(listener)
   }
 
+  /**
+   * For reads that find nothing: learns what other processes have done until now, before a door
+   * says that it is not there. Cheap in numbers; at once where this process is the only one. Never
+   * rejects, and waits for no catalog that is away.
+   */
+  async refresh(): Promise<void> {
+    await this.#shared?.refresh()
+  }
+
+  /**
+   * Resolves when other processes can find every device that was seen here; undefined when they can
+   * already, or there are none. Rejects as the catalog does.
+   */
+  whenShared(): Promise<void> | undefined {
+    return this.#shared === undefined ? undefined : this.#writes.whenMetAreSaved()
+  }
+
   /** Writes to the catalog all that it does not know yet; rejects when it fails (and keeps it). */
   flush(): Promise<void> {
     return this.#writes.flush()
   }
 
   /** Stops the sweep and flushes; rejects when the catalog takes it not. Safe to call again. */
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#stopSweep()
-    return this.#writes.close()
+    await this.#shared?.close()
+    await this.#writes.close()
   }
 
   #seeDevice(device: DeviceEntry, arrivalMs: number): void {
     if (!this.#fleet.has(device.id) && !this.#meet(device, arrivalMs)) return
     this.#fleet.see(device.id, arrivalMs)
     this.#writes.seen(device.id)
+    this.#shared?.seen(device.id)
   }
 
   /** First contact. False when the device may not be registered. */
@@ -297,7 +353,7 @@ export class Registry {
       createdAtMs: atMs,
       lastSeenMs: seenMs,
     })
-    this.#writes.changed(device.id)
+    this.#writes.met(device.id)
     return true
   }
 

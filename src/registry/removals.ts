@@ -1,4 +1,4 @@
-import type { Catalog } from '../ports/catalog.ts'
+import type { Catalog, Removal } from '../ports/catalog.ts'
 
 /** How far behind the catalog's newest contact a device that it lost may be, by its own clock. */
 const ADOPT_SLACK_MS = 10 * 60_000
@@ -32,15 +32,20 @@ export class Removals {
       knownMs = Math.max(knownMs ?? -Infinity, removedAtMs)
     }
     this.#knownUntilMs = knownMs === undefined ? undefined : Math.min(knownMs, nowMs)
-    await this.#forget((this.#knownUntilMs ?? -Infinity) - KEEP_MS)
+    const beforeMs = (this.#knownUntilMs ?? -Infinity) - KEEP_MS
+    if (this.#drop(beforeMs)) await this.#catalog.forgetRemovals(beforeMs)
   }
 
   /** In the catalog with the device's own removal. */
   async note(tenant: string, id: string, removedAtMs: number): Promise<void> {
     this.#times.set(key(tenant, id), removedAtMs)
-    if (this.#times.size <= MAX_REMOVALS) return
-    const sorted = Float64Array.from(this.#times.values()).sort()
-    await this.#forget(sorted[sorted.length >>> 1])
+    if (this.#times.size > MAX_REMOVALS) await this.#catalog.forgetRemovals(this.#dropOldest())
+  }
+
+  /** Another process has removed it, and bounds what the catalog keeps. */
+  learn({ tenant, id, removedAtMs }: Removal): void {
+    this.#times.set(key(tenant, id), removedAtMs)
+    if (this.#times.size > 2 * MAX_REMOVALS) this.#dropOldest()
   }
 
   get isEmpty(): boolean {
@@ -63,12 +68,21 @@ export class Removals {
     return newestPointMs < knownUntilMs - ADOPT_SLACK_MS || this.covers(tenant, id, newestPointMs)
   }
 
-  async #forget(beforeMs: number): Promise<void> {
+  /** Half of them; returns the time before which there is none any more. */
+  #dropOldest(): number {
+    const sorted = Float64Array.from(this.#times.values()).sort()
+    const beforeMs = sorted[sorted.length >>> 1]
+    this.#drop(beforeMs)
+    return beforeMs
+  }
+
+  /** Whether there were any. */
+  #drop(beforeMs: number): boolean {
     const before = this.#times.size
     for (const [name, removedAtMs] of this.#times) {
       if (removedAtMs < beforeMs) this.#times.delete(name)
     }
-    if (this.#times.size < before) await this.#catalog.forgetRemovals(beforeMs)
+    return this.#times.size < before
   }
 }
 

@@ -10,7 +10,9 @@ function memoryStore() {
   const store: UnitStore & { failing: boolean; saved: MetricUnit[][] } = {
     failing: false,
     saved,
-    all: () => Promise.resolve(saved.flat()),
+    isShared: false,
+    since: version =>
+      Promise.resolve({ version: saved.length, units: saved.slice(version).flat() }),
     async save(units) {
       if (store.failing) throw new Error('the disk is full')
       saved.push([...units])

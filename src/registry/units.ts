@@ -1,7 +1,7 @@
 import type { Clock } from '../ports/clock.ts'
 import type { MetricUnit, UnitStore } from '../ports/units.ts'
 
-const SAVE_INTERVAL_MS = 1000
+const TICK_INTERVAL_MS = 1000
 
 export interface UnitsOptions {
   readonly store: UnitStore
@@ -12,28 +12,42 @@ export interface UnitsOptions {
 
 /**
  * The unit of each metric of a device, as its records told it last. In memory, one for each series
- * that has one; saved within a second (a crash before that takes it until the next record).
+ * that has one; saved within a second (a crash before that takes it until the next record). Of
+ * several processes the last to save wins, and the others know within a second or two.
  */
 export class Units {
   readonly #options: UnitsOptions
   readonly #units = new Map<string, MetricUnit>()
   #changed = new Map<string, MetricUnit>()
-  #saving: Promise<void> = Promise.resolve()
+  #lastTurn: Promise<void> = Promise.resolve()
+  #version = 0
+  #isFollowing = false
   readonly #stop: () => void
 
   private constructor(options: UnitsOptions) {
     this.#options = options
-    this.#stop = options.clock.every(SAVE_INTERVAL_MS, () => {
-      if (this.#changed.size > 0) this.flush().catch(options.onError)
+    const { clock, store, onError } = options
+    this.#stop = clock.every(TICK_INTERVAL_MS, () => {
+      if (this.#changed.size > 0) this.flush().catch(onError)
+      // It fails with the rest of the catalog, which tells of it.
+      if (store.isShared && !this.#isFollowing) {
+        this.#isFollowing = true
+        const done = (): void => void (this.#isFollowing = false)
+        this.#turn(() => this.#follow()).then(done, done)
+      }
     })
   }
 
   /** Reads the store, which stays the caller's to close. Rejects as it does. */
   static async open(options: UnitsOptions): Promise<Units> {
-    const all = await options.store.all()
     const units = new Units(options)
-    for (const unit of all) units.#units.set(keyOf(unit), unit)
-    return units
+    try {
+      await units.#follow()
+      return units
+    } catch (error) {
+      units.#stop()
+      throw error
+    }
   }
 
   get(tenant: string, device: string, metric: string): string | undefined {
@@ -50,15 +64,33 @@ export class Units {
 
   /** Saves what was told before the call; rejects when it could not. */
   flush(): Promise<void> {
-    const saving = this.#saving.then(() => this.#save())
-    this.#saving = saving.catch(() => {})
-    return saving
+    return this.#turn(() => this.#save())
   }
 
   /** No more ticks; then a last flush. */
   close(): Promise<void> {
     this.#stop()
     return this.flush()
+  }
+
+  /** One after the other, so that what is read is not older than what was saved. */
+  #turn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#lastTurn.then(work)
+    this.#lastTurn = turn.catch(() => {})
+    return turn
+  }
+
+  async #follow(): Promise<void> {
+    for (;;) {
+      const { version, units } = await this.#options.store.since(this.#version)
+      if (version === this.#version) return
+      for (const unit of units) {
+        const key = keyOf(unit)
+        // What waits to be saved is newer.
+        if (!this.#changed.has(key)) this.#units.set(key, unit)
+      }
+      this.#version = version
+    }
   }
 
   async #save(): Promise<void> {

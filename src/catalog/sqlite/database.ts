@@ -39,12 +39,13 @@ export async function openDatabase(path: string): Promise<DatabaseSync> {
  * Runs `work` in one transaction. Without `durable` its commit waits for no disk: after a power
  * cut it may be missing, whole; after a crash of the process it is there.
  */
-export function transaction(db: DatabaseSync, durable: boolean, work: () => void): void {
+export function transaction<T>(db: DatabaseSync, durable: boolean, work: () => T): T {
   if (!durable) db.exec('PRAGMA synchronous = NORMAL')
   try {
     db.exec('BEGIN IMMEDIATE')
-    work()
+    const result = work()
     db.exec('COMMIT')
+    return result
   } finally {
     if (db.isTransaction) db.exec('ROLLBACK')
     if (!durable) db.exec('PRAGMA synchronous = FULL')

@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
-import { aDevice, catalogContract } from '../catalog.contract.ts'
+import { catalogContract } from '../catalog.contract.ts'
+import { aDevice } from '../catalog.fixture.ts'
 import { openDatabase, transaction } from './database.ts'
 import { APPLICATION_ID, SCHEMA_VERSION } from './migrations.ts'
 import { openSqliteCatalog } from './sqlite-catalog.ts'
@@ -140,7 +141,7 @@ test('opening waits for a process that holds a new file', async context => {
   other.exec('ROLLBACK')
   other.close()
   const catalog = await opening
-  await catalog.saveDevices([aDevice()])
+  await catalog.addDevices([aDevice()])
   await catalog.close()
 })
 
@@ -149,9 +150,9 @@ test('a locked file is retryable, and works when the lock is gone', async contex
   const catalog = await openSqliteCatalog({ path })
   const other = new DatabaseSync(path)
   other.exec('BEGIN IMMEDIATE')
-  await assert.rejects(catalog.saveDevices([aDevice()]), { kind: 'retryable' })
+  await assert.rejects(catalog.addDevices([aDevice()]), { kind: 'retryable' })
   other.exec('ROLLBACK')
-  await catalog.saveDevices([aDevice()])
+  await catalog.addDevices([aDevice()])
   other.close()
   await catalog.close()
 })

@@ -1,29 +1,18 @@
-import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Device } from '../../model/device.ts'
 import type { Key } from '../../model/key.ts'
 import type { Product } from '../../model/product.ts'
-import type { Catalog, KeyEnd, Removal } from '../../ports/catalog.ts'
+import type { Catalog, CatalogChanges, KeyEnd, Removal, SeenDevice } from '../../ports/catalog.ts'
 import { WeirError } from '../../ports/errors.ts'
-import { openDatabase, transaction } from './database.ts'
-import {
-  deviceOf,
-  deviceParameters,
-  keyOf,
-  keyParameters,
-  productOf,
-  productParameters,
-  removalOf,
-} from './rows.ts'
-import { isSqliteError, sqliteError } from './sqlite-error.ts'
+import { Connection } from './connection.ts'
+import { takeVersions, versionOf } from './feed.ts'
+import { deviceOf, deviceParameters, removalOf } from './rows.ts'
+import { SqliteKeys } from './sqlite-keys.ts'
+import { SqliteProducts } from './sqlite-products.ts'
 
-/**
- * Rows a transaction. node:sqlite works on the calling thread, the doors', and a transaction
- * cannot stay open across turns of the event loop (whatever else runs meanwhile would be in it).
- * So a fleet is written in transactions of this many rows, 1 to 3 ms each, with a turn between.
- */
-const ROWS_A_TRANSACTION = 250
 const ROWS_A_READ = 1000
+const VERSIONS_A_READ = 5000
+const DURABLE = { isDurable: true }
 
 /**
  * @param path The file; its folder exists, on a local disk.
@@ -31,7 +20,7 @@ const ROWS_A_READ = 1000
  *   another process keeps it locked.
  */
 export async function openSqliteCatalog({ path }: { readonly path: string }): Promise<Catalog> {
-  return new SqliteCatalog(await openDatabase(path))
+  return new SqliteCatalog(await Connection.open(path, 'devices, products and keys'))
 }
 
 /**
@@ -42,22 +31,21 @@ export async function openSqliteCatalog({ path }: { readonly path: string }): Pr
  * a power cut may take the newest of it, and the next message brings it back.
  */
 class SqliteCatalog implements Catalog {
-  readonly #db: DatabaseSync
-  readonly #statements = new Map<string, StatementSync>()
-  /** Calls that take several turns of the event loop, which `close` waits for. */
-  readonly #running = new Set<Promise<unknown>>()
-  #closed: WeirError | undefined
+  readonly capabilities = { isShared: false }
+  readonly #connection: Connection
+  readonly #products: SqliteProducts
+  readonly #keys: SqliteKeys
 
-  constructor(db: DatabaseSync) {
-    this.#db = db
+  constructor(connection: Connection) {
+    this.#connection = connection
+    this.#products = new SqliteProducts(connection)
+    this.#keys = new SqliteKeys(connection)
   }
 
   async *devices(): AsyncIterable<readonly Device[]> {
     let after = { tenant: '', id: '' }
     for (;;) {
-      const rows = this.#attempt('read devices', () =>
-        this.#statement(NEXT_DEVICES).all(after.tenant, after.id, ROWS_A_READ),
-      )
+      const rows = this.#connection.all(NEXT_DEVICES, after.tenant, after.id, ROWS_A_READ)
       if (rows.length === 0) return
       const devices = rows.map(deviceOf)
       yield devices
@@ -66,211 +54,136 @@ class SqliteCatalog implements Catalog {
     }
   }
 
-  saveDevices(devices: readonly Device[]): Promise<void> {
-    return this.#tracked(this.#write('save devices', devices, SAVE_DEVICES))
+  addDevices(devices: readonly Device[], since = Number.MAX_SAFE_INTEGER): Promise<void> {
+    return this.#connection.transactAll(devices, DURABLE, some => {
+      let version = takeVersions(this.#connection, 'registry', some.length)
+      for (const device of some) {
+        this.#connection.run(ADD_DEVICE, ...deviceParameters(device), version++, since)
+      }
+    })
+  }
+
+  async createDevice(device: Device): Promise<void> {
+    if (this.#write(CREATE_DEVICE, device) > 0) return
+    throw new WeirError('conflict', `device ${JSON.stringify(device.id)} exists already`)
+  }
+
+  async saveDevice(device: Device, since = Number.MAX_SAFE_INTEGER): Promise<void> {
+    if (this.#write(SAVE_DEVICE, device, since) > 0) return
+    throw new WeirError('conflict', `device ${JSON.stringify(device.id)} was changed meanwhile`)
   }
 
   touchDevices(seen: readonly SeenDevice[]): Promise<void> {
-    return this.#tracked(this.#write('touch devices', seen, TOUCH_DEVICES))
+    return this.#connection.save(
+      TOUCH_DEVICE,
+      seen.map(({ tenant, id, lastSeenMs }) => [tenant, id, lastSeenMs]),
+    )
   }
 
   async deleteDevice(tenant: string, id: string, removedAtMs: number): Promise<boolean> {
-    return this.#attempt('delete a device', () => {
-      let existed = false
-      transaction(this.#db, true, () => {
-        existed = this.#statement(DELETE_DEVICE).run(tenant, id).changes > 0
-        this.#statement(SAVE_REMOVAL).run(tenant, id, removedAtMs)
-      })
-      return existed
+    return this.#connection.transact(DURABLE, () => {
+      const version = takeVersions(this.#connection, 'registry', 1)
+      this.#connection.run(SAVE_REMOVAL, tenant, id, removedAtMs, version)
+      return this.#connection.run(DELETE_DEVICE, tenant, id) > 0
     })
   }
 
   async removals(): Promise<Removal[]> {
-    return this.#attempt('read removals', () => this.#statement(REMOVALS).all()).map(removalOf)
+    return this.#connection.all(REMOVALS).map(removalOf)
   }
 
   async forgetRemovals(beforeMs: number): Promise<void> {
-    this.#attempt('forget removals', () => this.#statement(FORGET_REMOVALS).run(beforeMs))
+    this.#connection.run(FORGET_REMOVALS, beforeMs)
   }
 
-  async products(): Promise<Product[]> {
-    return this.#attempt('read products', () => this.#statement(PRODUCTS).all()).map(productOf)
+  products(): Promise<Product[]> {
+    return this.#products.products()
   }
 
-  async createProduct(product: Product): Promise<void> {
-    const { changes } = this.#attempt('create a product', () =>
-      this.#statement(CREATE_PRODUCT).run(...productParameters(product)),
-    )
-    if (changes === 0) {
-      throw new WeirError('conflict', `product ${JSON.stringify(product.id)} exists already`)
+  createProduct(product: Product): Promise<void> {
+    return this.#products.createProduct(product)
+  }
+
+  replaceProduct(product: Product, since?: number): Promise<void> {
+    return this.#products.replaceProduct(product, since)
+  }
+
+  deleteProduct(tenant: string, id: string): Promise<boolean> {
+    return this.#products.deleteProduct(tenant, id)
+  }
+
+  async version(): Promise<number> {
+    return versionOf(this.#connection, 'registry')
+  }
+
+  async changesSince(version: number): Promise<CatalogChanges> {
+    const until = Math.min(versionOf(this.#connection, 'registry'), version + VERSIONS_A_READ)
+    if (until <= version) {
+      return { version, devices: [], removals: [], products: [], removedProducts: [] }
+    }
+    return {
+      version: until,
+      devices: this.#connection.all(CHANGED_DEVICES, version, until).map(deviceOf),
+      removals: this.#connection.all(NEW_REMOVALS, version, until).map(removalOf),
+      ...this.#products.changedBetween(version, until),
     }
   }
 
-  async replaceProduct(product: Product): Promise<void> {
-    const { changes } = this.#attempt('replace a product', () =>
-      this.#statement(REPLACE_PRODUCT).run(...productParameters(product)),
-    )
-    if (changes === 0) {
-      throw new WeirError('not_found', `there is no product ${JSON.stringify(product.id)}`)
-    }
+  keysSince(version: number): Promise<{ version: number; keys: Key[] }> {
+    return this.#keys.keysSince(version)
   }
 
-  async deleteProduct(tenant: string, id: string): Promise<boolean> {
-    return this.#attempt('delete a product', () => {
-      return this.#statement(DELETE_PRODUCT).run(tenant, id).changes > 0
+  createKey(key: Key): Promise<void> {
+    return this.#keys.createKey(key)
+  }
+
+  endKey(tenant: string, id: string, end: KeyEnd): Promise<Key | undefined> {
+    return this.#keys.endKey(tenant, id, end)
+  }
+
+  touchKeys(used: readonly { id: string; lastUsedMs: number }[]): Promise<void> {
+    return this.#keys.touchKeys(used)
+  }
+
+  forgetKeys(endedBeforeMs: number): Promise<void> {
+    return this.#keys.forgetKeys(endedBeforeMs)
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close()
+  }
+
+  #write(sql: string, device: Device, ...more: number[]): number {
+    return this.#connection.transact(DURABLE, () => {
+      const version = takeVersions(this.#connection, 'registry', 1)
+      return this.#connection.run(sql, ...deviceParameters(device), version, ...more)
     })
   }
-
-  async keysSince(version: number): Promise<{ version: number; keys: Key[] }> {
-    return this.#attempt('read keys', () => {
-      const newest = Number(this.#statement(KEYS_VERSION).get()?.version ?? 0)
-      if (newest <= version) return { version, keys: [] }
-      // Changes by others between the two reads come again with the next call.
-      return { version: newest, keys: this.#statement(KEYS_SINCE).all(version).map(keyOf) }
-    })
-  }
-
-  async createKey(key: Key): Promise<void> {
-    const { changes } = this.#attempt('create a key', () =>
-      this.#statement(CREATE_KEY).run(...keyParameters(key)),
-    )
-    if (changes === 0) throw new WeirError('conflict', `there is a key ${key.id} already`)
-  }
-
-  async endKey(tenant: string, id: string, { how, atMs }: KeyEnd): Promise<Key | undefined> {
-    return this.#attempt('end a key', () => {
-      this.#statement(how === 'revoke' ? REVOKE_KEY : EXPIRE_KEY).run(tenant, id, atMs)
-      const row = this.#statement(KEY).get(tenant, id)
-      return row === undefined ? undefined : keyOf(row)
-    })
-  }
-
-  touchKeys(used: readonly UsedKey[]): Promise<void> {
-    return this.#tracked(this.#write('touch keys', used, TOUCH_KEYS))
-  }
-
-  async forgetKeys(endedBeforeMs: number): Promise<void> {
-    this.#attempt('forget keys', () => this.#statement(FORGET_KEYS).run(endedBeforeMs))
-  }
-
-  async close(): Promise<void> {
-    await Promise.allSettled(this.#running)
-    this.#closed ??= new WeirError('closed', 'the catalog is closed')
-    if (this.#db.isOpen) this.#db.close()
-  }
-
-  /** Every use of the database goes through here: its errors become the port's. */
-  #attempt<T>(doing: string, work: () => T): T {
-    if (this.#closed !== undefined) throw this.#closed
-    try {
-      return work()
-    } catch (cause) {
-      if (!isSqliteError(cause)) throw cause
-      const error = sqliteError(cause, doing)
-      // A failed fsync may have dropped what it did not write: nothing here can be trusted again.
-      if (error.kind === 'closed') this.#closed = error
-      throw error
-    }
-  }
-
-  async #write<T>(doing: string, rows: readonly T[], each: RowWriter<T>): Promise<void> {
-    for (let at = 0; at < rows.length; at += ROWS_A_TRANSACTION) {
-      if (at > 0) await turn()
-      this.#attempt(doing, () =>
-        transaction(this.#db, each.durable, () => {
-          const prepared = this.#statement(each.sql)
-          const end = Math.min(at + ROWS_A_TRANSACTION, rows.length)
-          for (let i = at; i < end; i++) prepared.run(...each.parameters(rows[i]))
-        }),
-      )
-    }
-  }
-
-  #tracked<T>(call: Promise<T>): Promise<T> {
-    this.#running.add(call)
-    const forget = (): void => void this.#running.delete(call)
-    call.then(forget, forget)
-    return call
-  }
-
-  #statement(sql: string): StatementSync {
-    let prepared = this.#statements.get(sql)
-    if (prepared === undefined) {
-      prepared = this.#db.prepare(sql)
-      this.#statements.set(sql, prepared)
-    }
-    return prepared
-  }
-}
-
-interface SeenDevice {
-  readonly tenant: string
-  readonly id: string
-  readonly lastSeenMs: number
-}
-
-interface UsedKey {
-  readonly id: string
-  readonly lastUsedMs: number
-}
-
-interface RowWriter<T> {
-  readonly sql: string
-  readonly durable: boolean
-  readonly parameters: (row: T) => (string | number | null)[]
 }
 
 const NEXT_DEVICES = `SELECT * FROM device WHERE (tenant, id) > (?, ?) ORDER BY tenant, id LIMIT ?`
+const COLUMNS = `tenant, id, uuid, name, type, product, site, attributes, expected_interval_ms,
+  created_at_ms, last_seen_ms, version`
+const INSERT_DEVICE = `INSERT INTO device (${COLUMNS})
+  SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12`
+const UNLESS_REMOVED = `WHERE NOT EXISTS
+  (SELECT 1 FROM removal WHERE tenant = ?1 AND id = ?2 AND version > ?13)`
+const ADD_DEVICE = `${INSERT_DEVICE} ${UNLESS_REMOVED}
+  ON CONFLICT DO UPDATE SET last_seen_ms = excluded.last_seen_ms
+    WHERE last_seen_ms IS NULL OR last_seen_ms < excluded.last_seen_ms`
+const CREATE_DEVICE = `${INSERT_DEVICE} WHERE TRUE ON CONFLICT DO NOTHING`
+const SAVE_DEVICE = `${INSERT_DEVICE} ${UNLESS_REMOVED}
+  ON CONFLICT DO UPDATE SET uuid = ?3, name = ?4, type = ?5, product = ?6, site = ?7,
+    attributes = ?8, expected_interval_ms = ?9, created_at_ms = ?10, version = ?12,
+    last_seen_ms = MAX(COALESCE(last_seen_ms, ?11), COALESCE(?11, last_seen_ms))
+    WHERE version <= ?13`
+const TOUCH_DEVICE = `UPDATE device SET last_seen_ms = ?3
+  WHERE tenant = ?1 AND id = ?2 AND (last_seen_ms IS NULL OR last_seen_ms < ?3)`
 const DELETE_DEVICE = `DELETE FROM device WHERE tenant = ? AND id = ?`
-const SAVE_REMOVAL = `INSERT OR REPLACE INTO removal (tenant, id, removed_at_ms) VALUES (?, ?, ?)`
+const CHANGED_DEVICES = `SELECT * FROM device WHERE version > ? AND version <= ?`
+const SAVE_REMOVAL = `INSERT OR REPLACE INTO removal (tenant, id, removed_at_ms, version)
+  VALUES (?, ?, ?, ?)`
 const REMOVALS = `SELECT * FROM removal AS r WHERE NOT EXISTS
   (SELECT 1 FROM device AS d WHERE d.tenant = r.tenant AND d.id = r.id) ORDER BY tenant, id`
+const NEW_REMOVALS = `SELECT * FROM removal WHERE version > ? AND version <= ?`
 const FORGET_REMOVALS = `DELETE FROM removal WHERE removed_at_ms < ?`
-const PRODUCTS = `SELECT * FROM product ORDER BY tenant, id`
-const CREATE_PRODUCT = `INSERT INTO product
-  (tenant, id, name, price, attributes, expected_interval_ms, created_at_ms, metrics, on_violation)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
-const REPLACE_PRODUCT = `UPDATE product SET name = ?3, price = ?4, attributes = ?5,
-  expected_interval_ms = ?6, created_at_ms = ?7, metrics = ?8, on_violation = ?9
-  WHERE tenant = ?1 AND id = ?2`
-const DELETE_PRODUCT = `DELETE FROM product WHERE tenant = ? AND id = ?`
-
-// One statement each, so that of two processes no two changes get the same version.
-const NEXT_KEY_VERSION = `(SELECT COALESCE(MAX(version), 0) + 1 FROM key)`
-const KEYS_VERSION = `SELECT MAX(version) AS version FROM key`
-const KEYS_SINCE = `SELECT * FROM key WHERE version > ? ORDER BY version`
-const KEY = `SELECT * FROM key WHERE tenant = ? AND id = ?`
-const CREATE_KEY = `INSERT INTO key
-  (id, tenant, hash, name, scopes, device, limits, created_at_ms, expires_at_ms, revoked_at_ms,
-    last_used_ms, version)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ${NEXT_KEY_VERSION}) ON CONFLICT DO NOTHING`
-const REVOKE_KEY = `UPDATE key SET revoked_at_ms = ?3, version = ${NEXT_KEY_VERSION}
-  WHERE tenant = ?1 AND id = ?2 AND revoked_at_ms IS NULL`
-const EXPIRE_KEY = `UPDATE key SET expires_at_ms = ?3, version = ${NEXT_KEY_VERSION}
-  WHERE tenant = ?1 AND id = ?2 AND (expires_at_ms IS NULL OR expires_at_ms > ?3)`
-// The newest stays, whatever it is, because versions must not be given twice.
-const FORGET_KEYS = `DELETE FROM key WHERE MIN(COALESCE(revoked_at_ms, expires_at_ms),
-  COALESCE(expires_at_ms, revoked_at_ms)) < ? AND version < (SELECT MAX(version) FROM key)`
-
-const TOUCH_KEYS: RowWriter<UsedKey> = {
-  sql: `UPDATE key SET last_used_ms = ?2
-    WHERE id = ?1 AND (last_used_ms IS NULL OR last_used_ms < ?2)`,
-  durable: false,
-  parameters: used => [used.id, used.lastUsedMs],
-}
-
-const SAVE_DEVICES: RowWriter<Device> = {
-  sql: `INSERT OR REPLACE INTO device
-    (tenant, id, uuid, name, type, product, site, attributes, expected_interval_ms, created_at_ms,
-      last_seen_ms)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-  durable: true,
-  parameters: deviceParameters,
-}
-
-const TOUCH_DEVICES: RowWriter<SeenDevice> = {
-  sql: `UPDATE device SET last_seen_ms = ?3
-    WHERE tenant = ?1 AND id = ?2 AND (last_seen_ms IS NULL OR last_seen_ms < ?3)`,
-  durable: false,
-  parameters: seen => [seen.tenant, seen.id, seen.lastSeenMs],
-}

@@ -14,7 +14,7 @@ export async function openSqliteLedger({ path }: { readonly path: string }): Pro
   const connection = await Connection.open(path, 'ledger')
   return {
     replace: async (gone, page) =>
-      connection.atomically(() => {
+      connection.transact({ isDurable: false }, () => {
         if (gone.some(process => connection.all(FIND, process).length === 0)) return false
         for (const process of gone) connection.run(DELETE, process)
         const tenants = JSON.stringify(Object.fromEntries(page.tenants))

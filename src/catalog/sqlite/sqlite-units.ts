@@ -1,8 +1,10 @@
 import type { MetricUnit, UnitStore } from '../../ports/units.ts'
 import { Connection } from './connection.ts'
+import { takeVersions, versionOf } from './feed.ts'
 
-const ALL = `SELECT tenant, device, metric, unit FROM metric_unit`
-const SAVE = `INSERT OR REPLACE INTO metric_unit (tenant, device, metric, unit) VALUES (?, ?, ?, ?)`
+const SINCE = `SELECT tenant, device, metric, unit FROM metric_unit WHERE version > ?`
+const SAVE = `INSERT OR REPLACE INTO metric_unit (tenant, device, metric, unit, version)
+  VALUES (?, ?, ?, ?, ?)`
 
 /**
  * @param path The catalog's file.
@@ -11,15 +13,22 @@ const SAVE = `INSERT OR REPLACE INTO metric_unit (tenant, device, metric, unit) 
 export async function openSqliteUnits({ path }: { readonly path: string }): Promise<UnitStore> {
   const connection = await Connection.open(path, 'units')
   return {
-    all: async () =>
-      connection.all(ALL).map(({ tenant, device, metric, unit }) => {
+    isShared: false,
+    async since(version) {
+      const newest = versionOf(connection, 'units')
+      if (newest === version) return { version, units: [] }
+      const units = connection.all(SINCE, version).map(({ tenant, device, metric, unit }) => {
         return { tenant, device, metric, unit } as unknown as MetricUnit
-      }),
+      })
+      return { version: newest, units }
+    },
     save: units =>
-      connection.save(
-        SAVE,
-        units.map(({ tenant, device, metric, unit }) => [tenant, device, metric, unit]),
-      ),
+      connection.transactAll(units, { isDurable: false }, some => {
+        let next = takeVersions(connection, 'units', some.length)
+        for (const { tenant, device, metric, unit } of some) {
+          connection.run(SAVE, tenant, device, metric, unit, next++)
+        }
+      }),
     close: () => connection.close(),
   }
 }

@@ -58,7 +58,7 @@ export interface HttpServices {
   readonly setAttributes: (tenant: string, device: string, attributes: Attributes) => Promise<void>
   readonly registry: Pick<
     Registry,
-    'get' | 'list' | 'create' | 'update' | 'remove' | 'metricsOf' | 'unitOf'
+    'get' | 'list' | 'create' | 'update' | 'remove' | 'metricsOf' | 'unitOf' | 'refresh'
   >
   readonly products: Pick<Products, 'get' | 'list' | 'create' | 'update' | 'replace' | 'remove'>
   readonly table: Pick<SeriesTable, 'findDevice' | 'devicesOf'>

@@ -2,6 +2,7 @@ import Type from 'typebox'
 import { isoFromTime } from '../../model/time.ts'
 import type { HttpApp } from '../app.ts'
 import { responses } from '../openapi.ts'
+import { knownDevice } from '../known.ts'
 import { notFound } from '../problem.ts'
 import { isoTimeSchema, nullable } from '../schemas.ts'
 import type { DeviceInput, DevicePatch } from '../../registry/device-input.ts'
@@ -144,11 +145,11 @@ function oneDeviceRoutes(app: HttpApp, { registry }: HttpServices): void {
     response: responses({ 200: oneDeviceSchema }, [400, 404]),
   }
   const read = { scope: 'read', deviceKeys: 'id' } as const
-  app.get(url, { schema: get, config: read }, (request, reply) => {
-    const device = registry.get(request.tenant, request.params.id)
-    if (device === undefined) throw missing(request.params.id)
-    const metrics = registry.metricsOf(request.tenant, device.id) ?? {}
-    void reply.send({ ...shown(device), metrics: shownMetrics(metrics) })
+  app.get(url, { schema: get, config: read }, async request => {
+    const { id } = request.params
+    const device = await knownDevice(registry, request.tenant, id)
+    const metrics = registry.metricsOf(request.tenant, id) ?? {}
+    return { ...shown(device), metrics: shownMetrics(metrics) }
   })
 
   const patch = {

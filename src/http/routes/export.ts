@@ -6,6 +6,7 @@ import { MAX_TIME_US } from '../../model/time.ts'
 import type { Format } from '../../transfer/format.ts'
 import type { HttpApp } from '../app.ts'
 import { mustReachAll } from '../auth.ts'
+import { foundOrRefreshed } from '../known.ts'
 import { responses } from '../openapi.ts'
 import { badParameter, notFound } from '../problem.ts'
 import { timeParameter } from '../query-params.ts'
@@ -84,7 +85,7 @@ export function exportRoutes(app: HttpApp, services: HttpServices): void {
       start: start === undefined ? 0 : timeParameter(start, 'start'),
       end: end === undefined ? MAX_TIME_US + 1 : timeParameter(end, 'end'),
     }
-    const devices = chosenDevices(services, request)
+    const devices = await chosenDevices(services, request)
     const release = transfer.slots.take()
     const asked = { tenant: request.tenant, devices, metrics: metric, range, format, time } as const
     const bytes = withFirst(transfer.exportPoints(asked), release)
@@ -167,10 +168,10 @@ function isGone(error: Error & { code?: string }): boolean {
 }
 
 /** The tenant's devices that fit, by name. */
-function chosenDevices(
+async function chosenDevices(
   { table, registry }: HttpServices,
   { access, query }: Pick<FastifyRequest, 'access' | 'query'>,
-): string[] {
+): Promise<string[]> {
   const { device_id, site, product } = query as {
     device_id?: string[]
     site?: string
@@ -179,7 +180,8 @@ function chosenDevices(
   const { tenant, device: only } = access
   mustReachAll(access, device_id ?? [])
   for (const id of device_id ?? []) {
-    if (table.findDevice(tenant, id) === undefined && registry.get(tenant, id) === undefined) {
+    const find = (): object | undefined => table.findDevice(tenant, id) ?? registry.get(tenant, id)
+    if ((await foundOrRefreshed(registry, find)) === undefined) {
       throw notFound(`there is no device ${JSON.stringify(id.slice(0, 100))}`)
     }
   }

@@ -11,6 +11,7 @@ import {
   overlapSchema,
   shownKey,
 } from '../issued-key.ts'
+import { knownDevice } from '../known.ts'
 import { responses } from '../openapi.ts'
 import { notFound } from '../problem.ts'
 import type { HttpServices } from '../services.ts'
@@ -93,10 +94,6 @@ function endRoutes(app: HttpApp, { keys, clock }: HttpServices): void {
 function credentialRoutes(app: HttpApp, { keys, registry, clock }: HttpServices): void {
   const url = '/api/v1/devices/:id/credentials'
   const params = Type.Object({ id: Type.String({ description: 'The device, percent-encoded' }) })
-  const mustExist = (tenant: string, id: string): void => {
-    if (registry.get(tenant, id) !== undefined) return
-    throw notFound(`there is no device ${JSON.stringify(id)}`)
-  }
   const list = {
     tags: ['devices', ...tags],
     summary: 'The keys of a device',
@@ -104,12 +101,11 @@ function credentialRoutes(app: HttpApp, { keys, registry, clock }: HttpServices)
     params,
     response: responses({ 200: Type.Object({ data: Type.Array(keySchema) }) }, [400, 404]),
   }
-  app.get(url, { schema: list, config }, (request, reply) => {
-    const { id } = request.params
-    mustExist(request.tenant, id)
+  app.get(url, { schema: list, config }, async request => {
+    const { id } = await knownDevice(registry, request.tenant, request.params.id)
     const own = keys.list(request.tenant).filter(({ device }) => device === id)
     const nowMs = clock.nowMs()
-    void reply.send({ data: own.map(key => shownKey(key, nowMs)) })
+    return { data: own.map(key => shownKey(key, nowMs)) }
   })
 
   const create = {
@@ -124,8 +120,7 @@ function credentialRoutes(app: HttpApp, { keys, registry, clock }: HttpServices)
     response: responses({ 201: issuedSchema }, [400, 404, 409, 413, 415, 503]),
   }
   app.post(url, { schema: create, config }, async (request, reply) => {
-    const { id: device } = request.params
-    mustExist(request.tenant, device)
+    const { id: device } = await knownDevice(registry, request.tenant, request.params.id)
     const { scopes = ['ingest'], ...fields } = request.body
     const input = { ...issueInput(fields, clock.nowMs()), tenant: request.tenant, scopes, device }
     return issued(reply, await keys.create(input), clock.nowMs())

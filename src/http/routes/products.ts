@@ -3,6 +3,7 @@ import type { Product } from '../../model/product.ts'
 import type { ProductInput, ProductPatch } from '../../registry/product-input.ts'
 import type { HttpApp } from '../app.ts'
 import { responses } from '../openapi.ts'
+import { foundOrRefreshed } from '../known.ts'
 import { HttpProblem, notFound } from '../problem.ts'
 import { nullable } from '../schemas.ts'
 import type { HttpServices } from '../services.ts'
@@ -126,17 +127,19 @@ function createRoute(app: HttpApp, { products }: HttpServices): void {
   })
 }
 
-function readRoute(app: HttpApp, { products }: HttpServices): void {
+function readRoute(app: HttpApp, { products, registry }: HttpServices): void {
   const schema = {
     tags,
     summary: 'One product',
     params,
     response: responses({ 200: productSchema }, [400, 404]),
   }
-  app.get(url, { schema, config: READ }, (request, reply) => {
-    const product = products.get(request.tenant, request.params.id)
-    if (product === undefined) throw missing(request.params.id)
-    void reply.send(shown(product))
+  app.get(url, { schema, config: READ }, async request => {
+    const { tenant, params } = request
+    const find = (): Product | undefined => products.get(tenant, params.id)
+    const product = await foundOrRefreshed(registry, find)
+    if (product === undefined) throw missing(params.id)
+    return shown(product)
   })
 }
 

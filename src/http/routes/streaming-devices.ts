@@ -3,7 +3,8 @@ import { isoFromTime, MAX_TIME_US } from '../../model/time.ts'
 import type { TimeRange } from '../../ports/store.ts'
 import type { DeviceView } from '../../registry/device-list.ts'
 import { JSON_TYPE, type HttpApp } from '../app.ts'
-import { badParameter, notFound } from '../problem.ts'
+import { knownDevice } from '../known.ts'
+import { badParameter } from '../problem.ts'
 import { timeParameter } from '../query-params.ts'
 import { isoTimeSchema, nullable } from '../schemas.ts'
 import type { HttpServices } from '../services.ts'
@@ -66,7 +67,8 @@ export function streamingDeviceRoutes(app: HttpApp, services: HttpServices): voi
     response: streamingResponses({ 200: deviceSchema }, [400, 404]),
   }
   app.get('/devices/:id', { schema: one, config, errorHandler }, async ({ tenant, params }) => {
-    const [device] = await shown(services, tenant, [known(services, tenant, params.id)])
+    const known = await knownDevice(services.registry, tenant, params.id)
+    const [device] = await shown(services, tenant, [known])
     return device
   })
   pastRoutes(app, services)
@@ -87,7 +89,7 @@ function pastRoutes(app: HttpApp, services: HttpServices): void {
     { schema: past, config, errorHandler },
     async (request, reply) => {
       const { tenant, query } = request
-      const { id: device } = known(services, tenant, request.params.id)
+      const { id: device } = await knownDevice(services.registry, tenant, request.params.id)
       const { metric: name, limit, offset } = query
       const found = await services.readings.newest({
         ...{ tenant, device, metric: name, limit, offset },
@@ -110,7 +112,7 @@ function pastRoutes(app: HttpApp, services: HttpServices): void {
     { schema: unusual, config, errorHandler },
     async (request, reply) => {
       const { tenant, query } = request
-      const { id: device } = known(services, tenant, request.params.id)
+      const { id: device } = await knownDevice(services.registry, tenant, request.params.id)
       const { metric: name, limit, offset } = query
       const found = await services.anomalies.find({
         ...{ tenant, devices: [device], range: rangeOf(query), limit: limit + offset },
@@ -121,13 +123,6 @@ function pastRoutes(app: HttpApp, services: HttpServices): void {
       return `{"anomalies":[${await encodeStreamingAnomalies(services, tenant, page)}],"count":${page.length}}`
     },
   )
-}
-
-/** @throws HttpProblem 404 */
-function known({ registry }: HttpServices, tenant: string, id: string): DeviceView {
-  const device = registry.get(tenant, id)
-  if (device === undefined) throw notFound(`there is no device ${JSON.stringify(id)}`)
-  return device
 }
 
 function rangeOf(query: { readonly start?: string; readonly end?: string }): TimeRange {

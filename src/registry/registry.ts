@@ -128,7 +128,8 @@ export class Registry {
       const known = { table, fleet: this.#fleet, removals, products: this.products }
       this.#shared = new SharedCatalog({
         ...{ ...read, catalog, clock, onError, turn: work => writes.turn(work) },
-        savedDeviceAt: id => (writes.isFresh(id) ? undefined : deviceAt(id)),
+        deviceAt,
+        isFresh: id => writes.isFresh(id),
         merge: changes => mergeChanges(changes, known),
         hear: seen => mergeContacts(seen, known),
         onAnswer: () => writes.retry(),

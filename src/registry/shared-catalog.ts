@@ -24,8 +24,9 @@ export interface SharedCatalogOptions {
   readonly contactsVersion: number
   /** Runs `work` when nothing else writes to the catalog. */
   readonly turn: <T>(work: () => Promise<T>) => Promise<T>
-  /** The device as it is now; undefined: none, or the catalog does not have it yet. */
-  readonly savedDeviceAt: (id: number) => Device | undefined
+  readonly deviceAt: (id: number) => Device | undefined
+  /** Whether the catalog does not have it yet, so that others cannot know it. */
+  readonly isFresh: (id: number) => boolean
   readonly merge: (changes: CatalogChanges) => void
   readonly hear: (seen: readonly SeenDevice[]) => void
   /** The catalog answers. */
@@ -103,7 +104,7 @@ export class SharedCatalog {
   /** Tells the last contacts; what the catalog does not take is let go. */
   async close(): Promise<void> {
     this.#stop()
-    await this.#tell().catch(() => undefined)
+    await this.#options.turn(() => this.#tell()).catch(() => undefined)
   }
 
   async #refreshAll(): Promise<void> {
@@ -118,16 +119,9 @@ export class SharedCatalog {
   async #poll(): Promise<void> {
     if (this.#isPolling) return
     this.#isPolling = true
-    const { catalog, turn, hear, onAnswer, onError } = this.#options
+    const { turn, onAnswer, onError } = this.#options
     try {
-      await this.#tell()
-      // Asked before the changes: who is heard of here is known when they are.
-      const contacts = await catalog.contacts?.since(this.#contactsVersion)
-      await turn(() => this.#follow())
-      if (contacts !== undefined) {
-        hear(contacts.seen)
-        this.#contactsVersion = contacts.version
-      }
+      await turn(() => this.#exchange())
       this.#isFailing = false
       onAnswer()
     } catch (error) {
@@ -136,6 +130,17 @@ export class SharedCatalog {
     } finally {
       this.#isPolling = false
     }
+  }
+
+  async #exchange(): Promise<void> {
+    const { catalog, hear } = this.#options
+    await this.#tell()
+    // Asked before the changes: who is heard of is known when they are.
+    const contacts = await catalog.contacts?.since(this.#contactsVersion)
+    await this.#follow()
+    if (contacts === undefined) return
+    hear(contacts.seen)
+    this.#contactsVersion = contacts.version
   }
 
   async #follow(): Promise<void> {
@@ -150,15 +155,16 @@ export class SharedCatalog {
   }
 
   async #tell(): Promise<void> {
-    const { catalog, savedDeviceAt } = this.#options
+    const { catalog, deviceAt, isFresh } = this.#options
     const ids = this.#heard.take()
     for (let at = 0; at < ids.length; at += CONTACTS_A_TELL) {
       const some = ids.slice(at, at + CONTACTS_A_TELL)
       const seen: SeenDevice[] = []
       for (const id of some) {
         this.#heard.clear(id)
-        const { tenant, id: name, lastSeenMs } = savedDeviceAt(id) ?? {}
-        if (lastSeenMs !== undefined) seen.push({ tenant: tenant!, id: name!, lastSeenMs })
+        const { tenant, id: name, lastSeenMs } = deviceAt(id) ?? {}
+        if (isFresh(id)) this.#heard.add(id)
+        else if (lastSeenMs !== undefined) seen.push({ tenant: tenant!, id: name!, lastSeenMs })
       }
       try {
         await catalog.contacts?.tell(seen)

@@ -1,12 +1,12 @@
-import type { SQLOutputValue } from 'node:sqlite'
-import type { KeyLimits, Scope } from '../../model/access.ts'
-import type { Attributes, Device } from '../../model/device.ts'
-import type { Key } from '../../model/key.ts'
-import type { OnViolation, Product } from '../../model/product.ts'
-import type { Removal } from '../../ports/catalog.ts'
+import type { KeyLimits, Scope } from '../model/access.ts'
+import type { Anomaly, Severity } from '../model/anomaly.ts'
+import type { Attributes, Device } from '../model/device.ts'
+import type { Key } from '../model/key.ts'
+import type { OnViolation, Product } from '../model/product.ts'
+import type { Removal } from '../ports/catalog.ts'
 
-/** Columns by name, as node:sqlite returns them; the types are the schema's (STRICT tables). */
-type Row = Record<string, SQLOutputValue>
+/** Columns by name, as every engine of the catalog returns them; the types are the schema's. */
+type Row = Readonly<Record<string, unknown>>
 type Parameters = (string | number | null)[]
 
 export function deviceParameters(device: Device): Parameters {
@@ -106,5 +106,28 @@ export function keyOf(row: Row): Key {
     expiresAtMs: (row.expires_at_ms as number | null) ?? undefined,
     revokedAtMs: (row.revoked_at_ms as number | null) ?? undefined,
     lastUsedMs: (row.last_used_ms as number | null) ?? undefined,
+  }
+}
+
+export function anomalyParameters(anomaly: Anomaly): Parameters {
+  const { tenant, device, metric, timeUs, detector } = anomaly
+  return [
+    ...[tenant, device, metric, timeUs, detector, anomaly.severity, anomaly.value],
+    ...[anomaly.average, anomaly.deviationPct ?? null, anomaly.score],
+  ]
+}
+
+export function anomalyOf(row: Row): Anomaly {
+  return {
+    tenant: row.tenant as string,
+    device: row.device as string,
+    metric: row.metric as string,
+    timeUs: row.time_us as number,
+    detector: row.detector as string,
+    severity: row.severity as Severity,
+    value: row.value as number,
+    average: row.average as number,
+    deviationPct: (row.deviation_pct as number | null) ?? undefined,
+    score: row.score as number,
   }
 }

@@ -54,6 +54,8 @@ export const catalogs: Engines<Catalog, Config['catalog']['engine']> = {
     (await import('../catalog/sqlite/sqlite-catalog.ts')).openSqliteCatalog({
       path: join(data, 'catalog.sqlite'),
     }),
+  postgres: async ({ config }) =>
+    (await import('../catalog/postgres/postgres-catalog.ts')).openPostgresCatalog(config.postgres),
 }
 
 /** In the catalog. */
@@ -62,6 +64,10 @@ export const anomalyStores: Engines<Anomalies, Config['catalog']['engine']> = {
     (await import('../catalog/sqlite/sqlite-anomalies.ts')).openSqliteAnomalies({
       path: join(data, 'catalog.sqlite'),
     }),
+  postgres: async ({ config }) =>
+    (await import('../catalog/postgres/postgres-anomalies.ts')).openPostgresAnomalies(
+      config.postgres,
+    ),
 }
 
 /** In the catalog. */
@@ -70,6 +76,8 @@ export const unitStores: Engines<UnitStore, Config['catalog']['engine']> = {
     (await import('../catalog/sqlite/sqlite-units.ts')).openSqliteUnits({
       path: join(data, 'catalog.sqlite'),
     }),
+  postgres: async ({ config }) =>
+    (await import('../catalog/postgres/postgres-units.ts')).openPostgresUnits(config.postgres),
 }
 
 /** In the catalog. */

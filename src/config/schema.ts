@@ -252,8 +252,11 @@ export const configSchema = section('The configuration of a Weir node.', {
       0,
     ),
   }),
-  catalog: section('Devices and products.', {
-    engine: choice(['sqlite'], 'Which catalog: `sqlite` is a file in the data folder.'),
+  catalog: section('Devices, products, keys and anomalies.', {
+    engine: choice(
+      ['sqlite', 'postgres'],
+      '`sqlite` is a file in the data folder, `postgres` a server that several processes share.',
+    ),
   }),
   postgres: section('The PostgreSQL server of every part that is kept in one.', {
     url: secret(

@@ -1,6 +1,7 @@
-import type { Anomaly, Severity } from '../../model/anomaly.ts'
+import type { Anomaly } from '../../model/anomaly.ts'
 import type { Anomalies, AnomalyQuery, AnomalyRetention } from '../../ports/anomalies.ts'
-import { Connection, type Row } from './connection.ts'
+import { anomalyOf, anomalyParameters } from '../rows.ts'
+import { Connection } from './connection.ts'
 
 const ROWS_A_TRIM = 500
 
@@ -20,7 +21,7 @@ class SqliteAnomalies implements Anomalies {
   }
 
   save(anomalies: readonly Anomaly[]): Promise<void> {
-    return this.#connection.save(SAVE, anomalies.map(parametersOf))
+    return this.#connection.save(SAVE, anomalies.map(anomalyParameters))
   }
 
   /** A checkpoint writes the log of transactions to the disk first, whoever reads meanwhile. */
@@ -88,26 +89,3 @@ const TRIM_OLD = `DELETE FROM anomaly WHERE tenant = ? AND time_us < ?
 const TRIM_EXCESS = `DELETE FROM anomaly WHERE tenant = ?
   AND (device, metric, time_us, detector) IN
     (${OLDEST} WHERE tenant = ? ORDER BY time_us LIMIT ?)`
-
-function parametersOf(anomaly: Anomaly): (string | number | null)[] {
-  const { tenant, device, metric, timeUs, detector } = anomaly
-  return [
-    ...[tenant, device, metric, timeUs, detector, anomaly.severity, anomaly.value],
-    ...[anomaly.average, anomaly.deviationPct ?? null, anomaly.score],
-  ]
-}
-
-function anomalyOf(row: Row): Anomaly {
-  return {
-    tenant: row.tenant as string,
-    device: row.device as string,
-    metric: row.metric as string,
-    timeUs: row.time_us as number,
-    detector: row.detector as string,
-    severity: row.severity as Severity,
-    value: row.value as number,
-    average: row.average as number,
-    deviationPct: (row.deviation_pct as number | null) ?? undefined,
-    score: row.score as number,
-  }
-}

@@ -1,8 +1,8 @@
 import type { Key } from '../../model/key.ts'
 import type { Catalog, KeyEnd } from '../../ports/catalog.ts'
 import { WeirError } from '../../ports/errors.ts'
+import { keyOf, keyParameters } from '../rows.ts'
 import type { Connection } from './connection.ts'
-import { keyOf, keyParameters } from './rows.ts'
 
 type KeyCatalog = Pick<Catalog, 'keysSince' | 'createKey' | 'endKey' | 'touchKeys' | 'forgetKeys'>
 

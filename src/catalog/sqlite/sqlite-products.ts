@@ -1,9 +1,9 @@
 import type { Product } from '../../model/product.ts'
 import type { Catalog, CatalogChanges } from '../../ports/catalog.ts'
 import { WeirError } from '../../ports/errors.ts'
+import { productOf, productParameters } from '../rows.ts'
 import type { Connection } from './connection.ts'
 import { takeVersions } from './feed.ts'
-import { productOf, productParameters } from './rows.ts'
 
 type ProductCatalog = Pick<
   Catalog,

@@ -66,9 +66,9 @@ export class Fleet {
     this.#presence.see(id, atMs)
   }
 
-  /** The device is registered, and another process has seen it. */
-  hear(id: number, seenMs: number): void {
-    this.#presence.hear(id, { seenMs, nowMs: this.#options.clock.nowMs() })
+  /** The device is registered, and another process has seen it; whether that is news. */
+  hear(id: number, seenMs: number): boolean {
+    return this.#presence.hear(id, { seenMs, nowMs: this.#options.clock.nowMs() })
   }
 
   put(id: number, device: Device): void {

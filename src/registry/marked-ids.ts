@@ -1,28 +1,37 @@
+const ABSENT = 0
+const MARKED = 1
+/** Still among those that wait, where taking it out would cost a search. */
+const DROPPED = 2
+
 /** A set of dense ids that costs a byte an id, for the hot path. */
 export class MarkedIds {
   #marks = new Uint8Array(0)
-  /** Each id that is marked and has not been taken, once. */
+  /** Each id that is not absent and has not been taken, once. */
   #waiting: number[] = []
 
   /** Hot. */
   add(id: number): void {
     if (id >= this.#marks.length) this.#grow(id)
-    if (this.#marks[id] !== 0) return
-    this.#marks[id] = 1
-    this.#waiting.push(id)
+    if (this.#marks[id] === ABSENT) this.#waiting.push(id)
+    this.#marks[id] = MARKED
   }
 
-  /** Whether it was added and not cleared since. */
+  /** Whether it was added, and neither dropped nor cleared since. */
   has(id: number): boolean {
-    return this.#marks[id] === 1
+    return this.#marks[id] === MARKED
   }
 
-  /** How many wait to be taken. */
+  /** How many wait to be taken, or somewhat less. */
   get size(): number {
     return this.#waiting.length
   }
 
-  /** All that wait. They stay marked until they are cleared, so that they are not added again. */
+  /** It need not be taken any more. */
+  drop(id: number): void {
+    if (this.#marks[id] === MARKED) this.#marks[id] = DROPPED
+  }
+
+  /** All that wait, dropped ones too. They stay as they are until they are cleared. */
   take(): number[] {
     const taken = this.#waiting
     this.#waiting = []
@@ -34,8 +43,11 @@ export class MarkedIds {
     for (const id of ids) this.#waiting.push(id)
   }
 
-  clear(id: number): void {
-    this.#marks[id] = 0
+  /** Of a taken id: it may be added anew. Whether it was still marked. */
+  clear(id: number): boolean {
+    const wasMarked = this.#marks[id] === MARKED
+    this.#marks[id] = ABSENT
+    return wasMarked
   }
 
   #grow(id: number): void {

@@ -30,14 +30,16 @@ export function mergeChanges(changes: CatalogChanges, known: Known): void {
   for (const product of changes.products) products.learn(product)
 }
 
-/** Last contacts that other processes told of. */
+/** Last contacts that other processes told of; calls `heard` with those that are news. */
 export function mergeContacts(
   seen: readonly SeenDevice[],
   { table, fleet }: Pick<Known, 'table' | 'fleet'>,
+  heard: (id: number) => void,
 ): void {
   for (const { tenant, id, lastSeenMs } of seen) {
     const entry = table.findDevice(tenant, id)
-    if (entry !== undefined && fleet.has(entry.id)) fleet.hear(entry.id, lastSeenMs)
+    if (entry === undefined || !fleet.has(entry.id)) continue
+    if (fleet.hear(entry.id, lastSeenMs)) heard(entry.id)
   }
 }
 

@@ -76,10 +76,18 @@ export class Presence {
     if (nowMs > seen || seen - nowMs > CLOCK_SET_BACK_MS) this.#lastSeen[id] = nowMs
   }
 
-  /** Another process says when it saw the device last. The clock of that one may be ahead. */
-  hear(id: number, { seenMs, nowMs }: { readonly seenMs: number; readonly nowMs: number }): void {
+  /**
+   * Another process says when it saw the device last; whether that is news. The clock of that one may
+   * be ahead.
+   */
+  hear(
+    id: number,
+    { seenMs, nowMs }: { readonly seenMs: number; readonly nowMs: number },
+  ): boolean {
     const newest = Math.min(seenMs, nowMs)
-    if (newest > this.#lastSeen[id]) this.#lastSeen[id] = newest
+    if (newest <= this.#lastSeen[id]) return false
+    this.#lastSeen[id] = newest
+    return true
   }
 
   setTimeout(id: number, timeoutMs: number): void {

@@ -131,7 +131,12 @@ export class Registry {
         deviceAt,
         isFresh: id => writes.isFresh(id),
         merge: changes => mergeChanges(changes, known),
-        hear: seen => mergeContacts(seen, known),
+        hear: seen =>
+          mergeContacts(seen, known, id => {
+            // Who saw it last writes it, so that a fleet is not written once a process.
+            writes.seenElsewhere(id)
+            this.#shared?.seenElsewhere(id)
+          }),
         onAnswer: () => writes.retry(),
       })
     }

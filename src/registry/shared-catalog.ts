@@ -69,6 +69,11 @@ export class SharedCatalog {
     this.#heard.add(id)
   }
 
+  /** Another process has seen it later, and tells so. */
+  seenElsewhere(id: number): void {
+    this.#heard.drop(id)
+  }
+
   /**
    * Runs `work`, which writes with `since`, on what the catalog has now; again when it meets a
    * conflict with something that another process changed meanwhile. Within a turn. Rejects as the
@@ -161,7 +166,7 @@ export class SharedCatalog {
       const some = ids.slice(at, at + CONTACTS_A_TELL)
       const seen: SeenDevice[] = []
       for (const id of some) {
-        this.#heard.clear(id)
+        if (!this.#heard.clear(id)) continue
         const { tenant, id: name, lastSeenMs } = deviceAt(id) ?? {}
         if (isFresh(id)) this.#heard.add(id)
         else if (lastSeenMs !== undefined) seen.push({ tenant: tenant!, id: name!, lastSeenMs })

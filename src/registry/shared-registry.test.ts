@@ -186,6 +186,28 @@ test('a device is online everywhere while any process hears of it, and each tell
   assert.equal(catalog.stored.get('default/x')?.lastSeenMs, lastSeenMs)
 })
 
+test('of a device that many processes hear of, the one that heard last writes it', async () => {
+  const { a, b, catalog } = await twoProcesses()
+  a.send('x', 'only a')
+  await a.registry.flush()
+  const touched: string[] = []
+  const touch = catalog.touchDevices.bind(catalog)
+  catalog.touchDevices = seen => {
+    touched.push(...seen.map(({ id }) => id))
+    return touch(seen)
+  }
+  await aSecond(a)
+  for (let second = 0; second < 58; second++) {
+    const process = second % 2 === 0 ? a : b
+    process.send('x')
+    await aSecond(a)
+  }
+  a.send('only a')
+  await aSecond(a)
+  await aSecond(a)
+  assert.deepEqual(touched.sort(), ['only a', 'x'])
+})
+
 test('who starts later knows what others heard of and have not written', async () => {
   const { a, catalog, clock } = await twoProcesses({ startupGraceMs: 0 })
   a.send('x')

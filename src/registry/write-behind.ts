@@ -56,6 +56,11 @@ export class WriteBehind {
     if (!this.#fresh.has(id)) this.#seen.add(id)
   }
 
+  /** Another process has seen it later, and writes that. */
+  seenElsewhere(id: number): void {
+    this.#seen.drop(id)
+  }
+
   /** First contact: the catalog does not have it. */
   met(id: number): void {
     this.#fresh.add(id)
@@ -155,9 +160,9 @@ export class WriteBehind {
   async #writeSome(queue: MarkedIds, ids: readonly number[]): Promise<void> {
     const { catalog, deviceAt, since } = this.#options
     const devices: Device[] = []
-    for (const id of ids) {
-      // Cleared before the write: what changes during it is marked anew.
-      queue.clear(id)
+    // Cleared before the write: what changes during it is marked anew.
+    const marked = ids.filter(id => queue.clear(id))
+    for (const id of marked) {
       const device = deviceAt(id)
       if (device !== undefined) devices.push(device)
     }
@@ -166,7 +171,7 @@ export class WriteBehind {
       if (queue === this.#fresh) await catalog.addDevices(devices, since())
       else await catalog.touchDevices(devices.filter(wasSeen))
     } catch (error) {
-      for (const id of ids) queue.add(id)
+      for (const id of marked) queue.add(id)
       throw error
     }
   }

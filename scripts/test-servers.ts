@@ -89,6 +89,9 @@ export interface TestServers {
  */
 export async function startTestServers(names: readonly ServerName[]): Promise<TestServers> {
   const folder = mkdtempSync(join(tmpdir(), 'weir-test-servers-'))
+  const clear = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+  // Ended while they start, they end by themselves.
+  process.once('exit', clear)
   const env: Record<string, string> = {}
   const servers: ProvidedServer[] = []
   const missing: string[] = []
@@ -111,7 +114,8 @@ export async function startTestServers(names: readonly ServerName[]): Promise<Te
     ...{ env, servers, missing },
     async stop() {
       await Promise.allSettled(servers.map(server => server.stop()))
-      rmSync(folder, { recursive: true, force: true })
+      process.off('exit', clear)
+      clear()
     },
   }
 }

@@ -40,13 +40,15 @@ if (files.length === 0) {
 provideTools(toolsNamed(files.map(file => readFileSync(join(root, file), 'utf8'))))
 const { shared, own } = serversNeeded(files.map(file => join(root, file)))
 for (const name of new Set([...shared, ...own])) SERVERS[name].get()
-const servers = await startTestServers(shared)
-Object.assign(process.env, servers.env)
+let stopServers = (): Promise<void> => Promise.resolve()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => {
-    void servers.stop().finally(() => process.exit(128 + constants.signals[signal]))
+    void stopServers().finally(() => process.exit(128 + constants.signals[signal]))
   })
 }
+const servers = await startTestServers(shared)
+stopServers = servers.stop
+Object.assign(process.env, servers.env)
 
 const skipped: string[] = []
 const closing: string[] = []

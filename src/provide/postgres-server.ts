@@ -8,7 +8,6 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { programVersion } from './find-program.ts'
 import { lesserUser, type LesserUser } from './lesser-user.ts'
 import { ownSecret } from './own-secret.ts'
 import { postgresPrograms, type PostgresPrograms } from './postgres-programs.ts'
@@ -56,7 +55,7 @@ export function postgresKind(directory: string): ServerKind {
   const data = join(directory, 'data')
   return {
     name: 'PostgreSQL',
-    title: `PostgreSQL ${programVersion(programs.postgres, '--version') ?? ''}`.trim(),
+    title: `PostgreSQL ${programs.version}`.trim(),
     // Fast: open transactions are rolled back.
     ...{ stopSignal: 'SIGINT', stopWithinMs: 20 * SECOND, readyWithinMs: 600 * SECOND },
     async command(port) {

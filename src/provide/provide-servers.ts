@@ -46,7 +46,7 @@ const SERVERS: Readonly<Record<string, Server>> = {
 }
 
 export interface ServersOptions {
-  /** Told when a server of an earlier run is stopped, or one that ended is started again. */
+  /** Told of each start, and when a server of an earlier run is stopped or one has ended. */
   readonly report: (message: string) => void
   /** Only what these engines need; absent: all that the configuration names. */
   readonly engines?: readonly string[]
@@ -79,9 +79,10 @@ export async function provideServers(
     return { name, directory, kind: SERVERS[name].kind(directory, config) }
   })
   const { report } = options
-  const starting = prepared.map(({ directory, kind }) =>
-    runServer(kind, { directory, report, restarts: true }),
-  )
+  const starting = prepared.map(({ directory, kind }) => {
+    report(`starting ${kind.title}`)
+    return runServer(kind, { directory, report, restarts: true })
+  })
   const outcomes = await Promise.allSettled(starting)
   const servers = outcomes.flatMap(one => (one.status === 'fulfilled' ? [one.value] : []))
   const failed = outcomes.find(one => one.status === 'rejected')

@@ -73,7 +73,7 @@ interface StartContext {
 /** With the servers that it needs and nobody named, which end after it. */
 async function start(config: Config, context: StartContext): Promise<Stoppable> {
   const { io, logger } = context
-  const report = (message: string): void => logger.warn(message)
+  const report = (message: string): void => logger.info(message)
   const provided = await provideServers(config, { report })
   for (const server of provided.servers) io.stdout.write(`Started ${server.describe()}\n`)
   try {

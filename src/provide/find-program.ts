@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-/** Where Debian and others put servers, which is not in everybody's PATH. */
-const SERVER_FOLDERS = ['/usr/sbin', '/usr/local/sbin', '/usr/local/bin', '/opt/homebrew/bin']
+/** Where systems put servers, which is not in everybody's PATH. */
+const SERVER_FOLDERS = ['/usr/sbin', '/usr/local/sbin']
 
 /** The path of a program of this machine; undefined where it has none. */
 export function findProgram(name: string): string | undefined {

@@ -86,6 +86,8 @@ export const ledgerBooks: Engines<LedgerBook, Config['catalog']['engine']> = {
     (await import('../catalog/sqlite/sqlite-ledger.ts')).openSqliteLedger({
       path: join(data, 'catalog.sqlite'),
     }),
+  postgres: async ({ config }) =>
+    (await import('../catalog/postgres/postgres-ledger.ts')).openPostgresLedger(config.postgres),
 }
 
 export const caches: Engines<Cache, Config['cache']['engine']> = {

@@ -1,4 +1,12 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import { WeirError } from '../ports/errors.ts'
@@ -77,6 +85,13 @@ function missingLinks(native: string, libraries: string): Record<string, string>
   mkdirSync(libraries, { recursive: true })
   for (const { source, target } of missing) {
     symlinkSync(join(native, '..', source), join(libraries, basename(target)))
+  }
+  // What a library that is found by its link needs itself is looked for beside the link.
+  for (const name of readdirSync(join(native, 'lib'))) {
+    const link = join(libraries, name)
+    if (/\.(so|dylib)\b/.test(name) && !existsSync(link)) {
+      symlinkSync(join(native, 'lib', name), link)
+    }
   }
   return { [process.platform === 'darwin' ? 'DYLD_LIBRARY_PATH' : 'LD_LIBRARY_PATH']: libraries }
 }

@@ -110,6 +110,13 @@ export const MIGRATIONS: readonly Migration[] = [
         PRIMARY KEY (tenant, device, metric, time_us, detector)
       );
       CREATE INDEX anomaly_by_time ON anomaly (tenant, time_us);
-      CREATE INDEX anomaly_by_device ON anomaly (tenant, device, time_us);`,
+      CREATE INDEX anomaly_by_device ON anomaly (tenant, device, time_us);
+
+      CREATE TABLE ledger_page (
+        process text COLLATE "C" PRIMARY KEY,
+        state text NOT NULL,
+        written_at timestamptz NOT NULL,
+        tenants text NOT NULL
+      );`,
   },
 ]

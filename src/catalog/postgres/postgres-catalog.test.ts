@@ -7,9 +7,11 @@ import { anomaliesContract } from '../anomalies.contract.ts'
 import { catalogContract } from '../catalog.contract.ts'
 import { aDevice, devicesOf } from '../catalog.fixture.ts'
 import type { Place } from '../contract-place.ts'
+import { ledgerContract } from '../ledger.contract.ts'
 import { unitsContract } from '../units.contract.ts'
 import { openPostgresAnomalies } from './postgres-anomalies.ts'
 import { openPostgresCatalog } from './postgres-catalog.ts'
+import { openPostgresLedger } from './postgres-ledger.ts'
 import { openPostgresUnits } from './postgres-units.ts'
 
 /** A schema of its own, which goes with the test. */
@@ -29,6 +31,7 @@ describe('in PostgreSQL', { skip: NO_POSTGRES }, () => {
   catalogContract('PostgreSQL', at(openPostgresCatalog))
   anomaliesContract('PostgreSQL', at(openPostgresAnomalies))
   unitsContract('PostgreSQL', at(openPostgresUnits))
+  ledgerContract('PostgreSQL', at(openPostgresLedger))
 
   test('of processes that start at once on nothing, all find one schema', async context => {
     const { options, cleanUp } = aSchema()

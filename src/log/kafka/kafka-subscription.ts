@@ -41,6 +41,8 @@ export class KafkaSubscription implements Subscription {
   readonly #wanted: Map<number, number>
   /** Records behind the last entry that are none: a commit of the one means the other too. */
   readonly #skipped = new Map<number, { readonly from: number; readonly to: number }>()
+  /** Where each partition began that this process has had. */
+  readonly #from = new Map<number, number>()
   readonly #commits = new Map<number, number>()
   #committing: Promise<void> | undefined
   #hasPartitions = false
@@ -56,7 +58,11 @@ export class KafkaSubscription implements Subscription {
     this.#reader = new PartitionReader({
       ...{ connection, topic: topic.name, group, maxFetchBytes },
       take: fetched => this.#take(fetched),
-      onExpired: (_partition, count) => context.onExpired(count),
+      onExpired: context.onExpired,
+      onLost: (partition, position, end) => {
+        const message = `Kafka has lost records: group ${group} was at offset ${position} of partition ${partition}, which ends at ${end} now`
+        this.#fail(new WeirError('corrupt', message))
+      },
     })
     if (options.members !== 'everyone') {
       this.#member = new GroupMember({
@@ -98,8 +104,9 @@ export class KafkaSubscription implements Subscription {
     return partitions.reduce((sum, partition) => {
       const { first, next } = ends[partition]
       const read = this.#reader.positions.get(partition) ?? first
-      const done = this.#member === undefined ? read : (this.#commits.get(partition) ?? first)
-      return sum + Math.max(0, next - done)
+      // What was before the first position here has been committed by somebody.
+      const from = Math.max(this.#commits.get(partition) ?? 0, this.#from.get(partition) ?? first)
+      return sum + Math.max(0, next - (this.#member === undefined ? read : from))
     }, 0)
   }
 
@@ -188,6 +195,9 @@ export class KafkaSubscription implements Subscription {
 
   #read(positions: ReadonlyMap<number, number>): void {
     this.#hasPartitions = true
+    for (const [partition, offset] of positions) {
+      if (!this.#from.has(partition)) this.#from.set(partition, offset)
+    }
     this.#reader.start(positions)
     this.#lookIfCaughtUp(new Map())
   }

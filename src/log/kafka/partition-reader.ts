@@ -25,8 +25,10 @@ export interface PartitionReaderOptions {
   readonly take: (
     fetched: readonly Fetched[],
   ) => Promise<ReadonlyMap<number, number>> | ReadonlyMap<number, number>
-  /** Retention was faster: these offsets are gone. */
-  readonly onExpired: (partition: number, count: number) => void
+  /** Retention was faster: so many offsets are gone. */
+  readonly onExpired: (count: number) => void
+  /** The log ends before a position that was wanted: brokers have lost records. It reads no more. */
+  readonly onLost: (partition: number, position: number, end: number) => void
 }
 
 const MAX_WAIT_MS = 250
@@ -172,10 +174,36 @@ export class PartitionReader {
     } catch (error) {
       const answers = responsesIn(error)
       if (answers.length === 0) throw error
-      // Some partitions could not be read; those that could are, and offsets that are gone are left.
-      const some = answers.flatMap(answer => this.#fetched(run, answer))
-      if (some.length === 0) throw error
-      return some
+      // Some partitions could not be read; those that could are.
+      const read = answers.flatMap(answer => this.#fetched(run, answer))
+      const codes = answers
+        .flatMap(({ responses }) => responses.flatMap(one => one.partitions))
+        .filter(({ errorCode }) => errorCode !== 0)
+      const isOutside = codes.some(({ errorCode }) => errorCode === OFFSET_OUT_OF_RANGE)
+      if (isOutside) await this.#comeInside(run, partitions)
+      else if (read.length === 0) throw error
+      return read
+    }
+  }
+
+  /** Goes on at the oldest record where the one wanted has been removed. */
+  async #comeInside(run: Run, partitions: readonly number[]): Promise<void> {
+    const topics = [this.#options.topic]
+    const [first = [], end = []] = await Promise.all(
+      [-2n, -1n].map(async timestamp => {
+        const offsets = await this.#consumer.listOffsets({ topics, timestamp })
+        return offsets.get(this.#options.topic)?.map(Number)
+      }),
+    )
+    for (const partition of partitions) {
+      const position = run.positions.get(partition) ?? 0
+      if (position < first[partition]) {
+        run.positions.set(partition, first[partition])
+        this.#options.onExpired(first[partition] - position)
+      } else if (position > end[partition]) {
+        run.isOver = true
+        this.#options.onLost(partition, position, end[partition])
+      }
     }
   }
 
@@ -184,12 +212,7 @@ export class PartitionReader {
     for (const answer of responses.flatMap(({ partitions }) => partitions)) {
       const partition = answer.partitionIndex
       const [first, end] = [Number(answer.logStartOffset), Number(answer.highWatermark)]
-      const position = run.positions.get(partition)
-      if (position === undefined || run.isOver) continue
-      if (answer.errorCode === OFFSET_OUT_OF_RANGE && first > position) {
-        run.positions.set(partition, first)
-        this.#options.onExpired(partition, first - position)
-      }
+      if (!run.positions.has(partition) || run.isOver) continue
       if (answer.errorCode !== 0) continue
       fetched.push({ partition, batches: answer.records ?? [], first, end })
     }

@@ -23,10 +23,11 @@ import type { LatestPoint } from '../ports/latest.ts'
 import type { Log, LogPosition } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
 import type { UnitStore } from '../ports/units.ts'
+import { bury } from '../process/bury.ts'
 import { invalidatingStore } from '../process/invalidating-store.ts'
 import { LatestTable } from '../process/latest.ts'
 import { relievedLog } from '../process/relieved-log.ts'
-import { Writer } from '../process/writer.ts'
+import { Writer, WRITER_GROUP } from '../process/writer.ts'
 import { CachedQueries } from '../query/cached-queries.ts'
 import { Queries } from '../query/queries.ts'
 import { Locations } from '../registry/locations.ts'
@@ -232,6 +233,18 @@ function openWriter(config: Config, parts: WriterParts): Writer {
     onDeadLetter: (entries, error) => {
       const positions = entries.map(({ position }) => position)
       logger.error({ err: error, positions }, 'entries of the log can never be stored')
+      if (log.deadLetters === undefined) return
+      void bury(
+        log.deadLetters,
+        { entries, reason: error.message },
+        {
+          group: WRITER_GROUP,
+          onError: (err, isLast) => {
+            const what = isLast ? 'they are only in the log' : 'it is tried again'
+            logger.error({ err }, `entries cannot be put among the dead letters; ${what}`)
+          },
+        },
+      )
     },
   })
   return writer

@@ -171,10 +171,11 @@ function addressOf(text: string): Address {
 }
 
 function attachMetrics(core: Core, mqtt: MqttDoor | undefined, bridges: Bridges): void {
-  const { metrics, ledger, writer, store, registry, analytics } = core
+  const { metrics, ledger, writer, log, store, registry, analytics } = core
   metrics.attach({
     doors: () => ledger.byDoor(),
     mqtt: () => mqtt?.stats() ?? { clients: 0, messages: new Map() },
+    log: () => log.status(),
     lagPoints: () =>
       new Map([
         [WRITER_GROUP, writer.pendingPoints],

@@ -54,7 +54,7 @@ export function watchReadiness({ log, store, clock, onDamage }: ReadinessParts):
     note: read => void notes.push(read),
     now() {
       const reasons: string[] = []
-      const { failure } = log.status()
+      const { failure, trouble } = log.status()
       if (failure !== undefined) reasons.push(`the log takes no writes: ${failure}`)
       if (storeFailure !== undefined && !goesOn) {
         reasons.push(`the store cannot write: ${storeFailure}`)
@@ -63,6 +63,8 @@ export function watchReadiness({ log, store, clock, onDamage }: ReadinessParts):
       if (storeFailure !== undefined && goesOn) {
         reasons.push(`points wait in the log for the store: ${storeFailure}`)
       }
+      // Other nodes have the same trouble; taking all of them out of service helps nobody.
+      if (trouble !== undefined) reasons.push(`the log cannot be written now: ${trouble}`)
       reasons.push(...notes.flatMap(read => read()))
       // No reason to take the node out of service: one block of millions.
       if (damagedBlocks > 0) reasons.push(`damaged blocks that reads go without: ${damagedBlocks}`)

@@ -8,6 +8,7 @@ function attached(change: Partial<MetricSources> = {}): Metrics {
     doors: () => new Map([['http', { accepted: 40, rejected: 2 }]]),
     mqtt: () => ({ clients: 3, messages: new Map([['received', 9]]) }),
     lagPoints: () => new Map([['writer', 11]]),
+    log: () => ({ lag: new Map([['writer', 5]]), expired: 3 }),
     cache: () => ({
       ...{ hits: new Map([['memory', 2] as const, ['shared', 1] as const]), requests: 4 },
       ...{ invalidations: 3, entries: 5, bytes: 6, evictions: 7 },
@@ -39,6 +40,8 @@ test('counters are what the parts count, however often they are scraped', async 
     'mqtt_connected_clients 3',
     'telemetry_violations_total{outcome="flagged",reason="out_of_range"} 6',
     'log_lag_points{group="writer"} 11',
+    'log_lag_entries{group="writer"} 5',
+    'log_expired_entries_total 3',
     'cache_requests_total 4',
     'anomalies_total{severity="high"} 6',
     'weir_anomalies_suppressed_total 7',

@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
+import type { LogStatus } from '../ports/log.ts'
 import type { ServerHealth } from '../ports/server-health.ts'
 import { HotHistogram } from './hot-histogram.ts'
 import { bridgeMetrics, type BridgeFigures } from './bridge-metrics.ts'
@@ -15,6 +16,7 @@ export interface MetricSources {
     readonly messages: ReadonlyMap<string, number>
   }
   readonly lagPoints: () => ReadonlyMap<string, number>
+  readonly log: () => Pick<LogStatus, 'lag' | 'expired'>
   readonly cache: () => CacheFigures
   readonly servers: () => ReadonlyMap<string, ServerHealth>
   readonly devices: () => Readonly<Record<string, number>>
@@ -116,6 +118,7 @@ export class Metrics {
     this.#gauge(lag, gauge => {
       for (const [group, points] of sources.lagPoints()) gauge.set({ group }, points)
     })
+    this.#sharedLog(sources.log)
     this.#gauge(named('weir_devices', 'Registered devices by status', 'status'), gauge => {
       for (const [status, count] of Object.entries(sources.devices())) gauge.set({ status }, count)
     })
@@ -174,6 +177,17 @@ export class Metrics {
     const labels = ['method', 'route', 'status']
     this.#counter(named('http_requests_total', 'HTTP requests by route', ...labels), counter => {
       for (const { labels, count } of this.#requestCells.values()) counter.inc(labels, count)
+    })
+  }
+
+  #sharedLog(log: MetricSources['log']): void {
+    const lag = 'Entries of a shared log that a group has not committed, of its partitions here'
+    this.#gauge(named('log_lag_entries', lag, 'group'), gauge => {
+      for (const [group, entries] of log().lag ?? []) gauge.set({ group }, entries)
+    })
+    const expired = 'Entries of a shared log that were removed before a group here had them'
+    this.#counter(named('log_expired_entries_total', expired), counter => {
+      counter.inc(log().expired ?? 0)
     })
   }
 

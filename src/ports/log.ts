@@ -1,7 +1,10 @@
 import type { Batch, EncodedBatch } from '../model/batch.ts'
 import type { DeadLetters } from './dead-letters.ts'
 
-/** A place in the log. Offsets rise by one with each entry of a partition, from 0. */
+/**
+ * A place in the log. Offsets rise with each entry of a partition, from 0: by one, but where a shared
+ * log has something that is no entry.
+ */
 export interface LogPosition {
   readonly partition: number
   readonly offset: number
@@ -34,6 +37,8 @@ export interface LogStatus {
   readonly expired?: number
   /** Why the log takes no writes any more, for `/ready`; absent while it does. */
   readonly failure?: string
+  /** What keeps its servers from taking writes now; it goes on by itself when that has passed. */
+  readonly trouble?: string
 }
 
 export interface Subscription {
@@ -65,7 +70,8 @@ export interface SubscribeOptions {
    */
   readonly isKeeper?: boolean
   /**
-   * Called with the entries of one append (or of one fetch) in order, never concurrently for a
+   * Called with the entries of one append (or of one fetch; a shared log has divided them by
+   * device) in order, never concurrently for a
    * group. While the returned promise is pending nothing more is delivered: that is the
    * back-pressure. A rejection stops the subscription and fails the log for its group.
    *
@@ -96,13 +102,16 @@ export interface LogCapabilities {
  * The durable, ordered log between the doors and the consumers.
  *
  * `append` is called by the ingest gate only, from the doors' thread, one call at a time unless it
- * is told otherwise (`ingest.commit: single`); entries of one call become durable together or not
- * at all. It resolves only when they are durable
- * (fsynced, or acknowledged by all in-sync replicas).
+ * is told otherwise (`ingest.commit: single`); entries of one call become durable together or, with
+ * a log in this process, not at all. It resolves only when they are durable (fsynced, or
+ * acknowledged by all in-sync replicas).
  *
  * Errors of `append` (always a `WeirError`):
- * - `retryable`: nothing was appended and a later call may work; code `disk_full` when the disk
- *   is full. The caller answers its client, who retries; the log itself retries nothing.
+ * - `retryable`: it may work later; code `disk_full` when the disk is full. The caller answers its
+ *   client, who retries. With a log in this process nothing was appended, and the log retries nothing.
+ *   A shared log has tried for a bounded time, and may have appended a part: points are stored by
+ *   their key, so that the client's retry changes nothing of it, and nothing of it arrives behind what
+ *   is acknowledged later.
  * - `closed`: the log has failed (a failed fsync is never retried) or was closed; no later call works.
  *
  * A log that keeps no entries passes on the errors of its keeper, the store's.

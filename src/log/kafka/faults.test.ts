@@ -116,11 +116,13 @@ describe('the log on Kafka, when things go wrong', { skip, timeout: 300_000 }, (
     broker.pause()
     try {
       await send(log, sent, () => sent.refused === 3)
+      assert.match(log.status().trouble ?? '', /timed out|failed|closed/)
     } finally {
       broker.resume()
     }
     const { next } = sent
     await send(log, sent, () => sent.next === next + 20)
+    assert.equal(log.status().trouble, undefined)
     const all = Array.from({ length: sent.next }, (_, value) => value)
     // Appends that were refused may be in the log all the same, but never behind later ones.
     for (const device of DEVICES) {

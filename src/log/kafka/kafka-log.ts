@@ -67,6 +67,8 @@ export class KafkaLog implements Log {
   #pointsAppended = 0
   #expired = 0
   #failure: WeirError | undefined
+  /** Of the last append, when it failed. */
+  #trouble: string | undefined
   #closing: Promise<void> | undefined
 
   /**
@@ -196,6 +198,7 @@ export class KafkaLog implements Log {
       ),
       expired: this.#expired,
       ...(this.#failure === undefined ? {} : { failure: this.#failure.message }),
+      ...(this.#trouble === undefined ? {} : { trouble: this.#trouble }),
     }
   }
 
@@ -222,7 +225,13 @@ export class KafkaLog implements Log {
       const records = pieces.map(piece => recordOf(name, partition, piece))
       queues.set(partition, inBatches(records, maxBatchBytes))
     }
-    await this.#producer.send(queues, this.#options.appendTimeoutMs)
+    try {
+      await this.#producer.send(queues, this.#options.appendTimeoutMs)
+    } catch (error) {
+      this.#trouble = reasonOf(error)
+      throw error
+    }
+    this.#trouble = undefined
     this.#pointsAppended += points
   }
 

@@ -118,7 +118,9 @@ export class KafkaSubscription implements Subscription {
   async #release(): Promise<void> {
     this.#closing.abort()
     this.#reader.halt()
-    await this.#committing
+    // What cannot be committed now is committed by whoever goes on.
+    const { requestTimeoutMs } = this.#context.connection
+    await Promise.race([this.#committing, sleep(requestTimeoutMs, undefined, { ref: false })])
     await Promise.all([this.#member?.close(), this.#reader.close()])
     this.#caughtUp?.()
   }

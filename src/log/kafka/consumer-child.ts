@@ -5,6 +5,8 @@ import { KafkaLog } from './kafka-log.ts'
 // A process that has a member of the group `writer`, for the tests that kill it: it tells its parent what
 // it is given, and commits the first entries of it; its options come in argv[2].
 const COMMITTED = 5
+/** The tags of the entries of one delivery. */
+export type Given = number[]
 
 const log = await KafkaLog.open(JSON.parse(process.argv[2]) as KafkaLogOptions)
 let given = 0
@@ -16,6 +18,6 @@ await log.subscribe({
       const { partition, offset } = position
       if (given++ < COMMITTED) await log.commit('writer', [{ partition, offset: offset + 1 }])
     }
-    process.send?.(entries.map(tagOf))
+    process.send?.(entries.map(tagOf) satisfies Given)
   },
 })

@@ -9,6 +9,7 @@ import { encodeFrame } from '../../model/frame.ts'
 import { WeirError } from '../../ports/errors.ts'
 import type { LogEntry } from '../../ports/log.ts'
 import { recorder, tagOf, taggedEntry, until } from '../log.contract.ts'
+import type { Given } from './consumer-child.ts'
 import { testOptions } from './kafka-log.fixture.ts'
 import { KafkaLog } from './kafka-log.ts'
 
@@ -139,7 +140,7 @@ describe('the log on Kafka, when things go wrong', { skip, timeout: 300_000 }, (
     await log.append(tags.map(tag => taggedEntry(tag)))
     const child = fork(join(import.meta.dirname, 'consumer-child.ts'), [JSON.stringify(options)])
     const had: number[] = []
-    child.on('message', given => void had.push(...(given as number[])))
+    child.on('message', given => void had.push(...(given as Given)))
     await until(() => new Set(had).size === tags.length)
     child.kill('SIGKILL')
     await once(child, 'exit')

@@ -43,6 +43,11 @@ export class GroupMember {
     return this.#isMember ? this.#owned : []
   }
 
+  /** Those that were it last, while it is not known whose they are now. */
+  get ownedLast(): readonly number[] {
+    return this.#owned
+  }
+
   start(): void {
     this.#done ??= this.#stayIn()
   }
@@ -75,12 +80,15 @@ export class GroupMember {
   async #stayIn(): Promise<void> {
     const { connection, topic, group, sessionTimeoutMs } = this.#options
     const { signal } = this.#closing
-    const backoff = new Backoff({ firstMs: 200, lastMs: 5000 })
+    const backoff = new Backoff({ firstMs: 200, lastMs: 2000 })
+    let memberId: string | null = null
     while (!signal.aborted) {
       const consumer = newConsumer(connection, { group, sessionTimeoutMs })
       this.#consumer = consumer
       const lost = this.#lossOf(consumer)
       consumer.topics.track(topic)
+      // As the member it was, if the group still knows it: a new one has to wait until that is out.
+      consumer.memberId = memberId
       try {
         await consumer.joinGroup({})
         backoff.reset()
@@ -90,6 +98,7 @@ export class GroupMember {
       }
       this.#revoke()
       if (signal.aborted) return
+      memberId = consumer.memberId
       // A connection that does not answer is not waited for.
       await Promise.race([
         consumer.close(true).catch(() => {}),

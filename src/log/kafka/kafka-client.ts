@@ -49,23 +49,26 @@ export function newAdmin(connection: KafkaConnection): Admin {
 
 export interface ConsumerOptions {
   readonly group: string
+  /** Of one that becomes a member of the group. */
   readonly sessionTimeoutMs?: number
 }
 
 export function newConsumer(
   connection: KafkaConnection,
-  { group, sessionTimeoutMs = 10_000 }: ConsumerOptions,
+  { group, sessionTimeoutMs }: ConsumerOptions,
 ): Consumer {
+  // A rebalance may be interrupted by the next one.
+  const options = { ...optionsOf(connection), groupId: group, autocommit: false, retries: 5 }
+  if (sessionTimeoutMs === undefined) return new Consumer(options)
   return new Consumer({
-    ...optionsOf(connection),
-    // A rebalance may be interrupted by the next one.
-    retries: 5,
-    groupId: group,
-    autocommit: false,
+    ...options,
+    // A join is answered when all members have come, or those that are dead are out.
+    requestTimeout: Math.max(connection.requestTimeoutMs, sessionTimeoutMs + 2000),
     sessionTimeout: sessionTimeoutMs,
     rebalanceTimeout: 3 * sessionTimeoutMs,
     heartbeatInterval: Math.min(1000, Math.ceil(sessionTimeoutMs / 5)),
-    heartbeatStallTimeout: 2 * sessionTimeoutMs,
+    // What does not come back by itself in all this time is begun anew; a broker that is away does.
+    heartbeatStallTimeout: 6 * sessionTimeoutMs,
   })
 }
 

@@ -100,7 +100,7 @@ export class KafkaSubscription implements Subscription {
 
   /** Entries that were not committed yet of the partitions that are read here. */
   lagOf(ends: readonly { readonly first: number; readonly next: number }[]): number {
-    const partitions = this.#member?.owned ?? [...this.#reader.positions.keys()]
+    const partitions = this.#member?.ownedLast ?? [...this.#reader.positions.keys()]
     return partitions.reduce((sum, partition) => {
       const { first, next } = ends[partition]
       const read = this.#reader.positions.get(partition) ?? first

@@ -14,6 +14,14 @@ export type HttpApp = FastifyInstance<
 >
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    /**
+     * Takes no new connections and lets those that are open end, each with its next answer;
+     * resolves when none is left, at the latest after `timeoutMs`. `close` follows.
+     */
+    drain: (timeoutMs: number) => Promise<void>
+  }
+
   interface FastifyRequest {
     /** What the request may do; not set on routes of scope `none`. */
     access: Access

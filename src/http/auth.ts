@@ -2,7 +2,7 @@ import type { FastifyContextConfig, FastifyRequest } from 'fastify'
 import { reaches, type Access, type Scope } from '../model/access.ts'
 import type { LimitState } from '../access/rate-limits.ts'
 import { HttpProblem } from './problem.ts'
-import type { HttpServices } from './services.ts'
+import type { HostServices } from './services.ts'
 
 /** `operator`: `admin` of the tenant that runs the node; `none`: everybody. */
 export type RouteScope = Scope | 'operator' | 'none'
@@ -13,7 +13,7 @@ export type RouteScope = Scope | 'operator' | 'none'
  * @throws HttpProblem 401 without a key that works, 403 when the key does not allow it, 429 when
  *   it has done enough for now.
  */
-export function accessOf(services: HttpServices, request: FastifyRequest): Access {
+export function accessOf(services: HostServices, request: FastifyRequest): Access {
   const { access } = services
   if (access.open !== undefined) return access.open
   const config = request.routeOptions.config

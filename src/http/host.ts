@@ -14,8 +14,9 @@ import Type, { type TSchema } from 'typebox'
 import type { HttpApp } from './app.ts'
 import { accessOf, limitHeaders } from './auth.ts'
 import { takeBodies } from './body.ts'
+import { drain } from './drain.ts'
 import { bodyValidator } from './json-body.ts'
-import { openLane } from './lane/lane.ts'
+import { openLane, type Lane } from './lane/lane.ts'
 import { loggableUrl } from './loggable-url.ts'
 import type { DocumentedRoute } from './openapi.ts'
 import { encodeProblem, HttpProblem, PROBLEM_TYPE } from './problem.ts'
@@ -39,10 +40,10 @@ import { streamingDeviceRoutes } from './routes/streaming-devices.ts'
 import { streamingIngestRoutes } from './routes/streaming-ingest.ts'
 import { streamingReadingRoutes } from './routes/streaming-readings.ts'
 import { streamingSystemRoutes } from './routes/streaming-system.ts'
-import { systemRoutes } from './routes/system.ts'
+import { probeRoutes, systemRoutes } from './routes/system.ts'
 import { telemetryRoutes } from './routes/telemetry.ts'
 import { thingsboardRoutes } from './routes/thingsboard.ts'
-import type { HttpServices } from './services.ts'
+import type { HostServices, HttpServices, ProbeServices } from './services.ts'
 
 const REQUEST_TIMEOUT_MS = 120_000
 const KEEP_ALIVE_MS = 72_000
@@ -64,6 +65,42 @@ const MAX_PARAM_CHARACTERS = 1024
  * - problems are thrown: `HttpProblem`, or a `WeirError` of the parts below.
  */
 export function createHttpHost(services: HttpServices, tls?: TlsOptions): HttpApp {
+  const { app, routes, nextId } = bareHost(services, tls)
+  addRoutes(app, services)
+  systemRoutes(app, services, routes)
+  // The access log is Fastify's: who wants to see every request gets them all from there.
+  const debug = services.logger.isLevelEnabled('debug')
+  const lane = debug ? undefined : openLane(app, services, { nextId, keepAliveMs: KEEP_ALIVE_MS })
+  finishHost(app, lane)
+  return app
+}
+
+/** For a process without doors: `/health`, `/ready` and `/metrics`. */
+export function createProbeHost(services: ProbeServices, tls?: TlsOptions): HttpApp {
+  const { app } = bareHost(services, tls)
+  probeRoutes(app, services)
+  finishHost(app, undefined)
+  return app
+}
+
+function finishHost(app: HttpApp, lane: Lane | undefined): void {
+  app.decorate('drain', (timeoutMs: number) => {
+    lane?.drain()
+    return drain(app.server, timeoutMs)
+  })
+  closeIdleAtStop(app)
+}
+
+interface BareHost {
+  readonly app: HttpApp
+  /** Those that are added to it, for the document. */
+  readonly routes: readonly DocumentedRoute[]
+  /** A new request id. */
+  readonly nextId: () => string
+}
+
+/** The host without routes. */
+function bareHost(services: HostServices, tls: TlsOptions | undefined): BareHost {
   let requests = 0
   const started = services.clock.nowMs().toString(36)
   // A number would tell each tenant how many requests the others make.
@@ -123,17 +160,11 @@ export function createHttpHost(services: HttpServices, tls?: TlsOptions): HttpAp
     services.observeRequest(answered, reply.elapsedTime / 1000)
     return sendError(services, problem, { request, reply })
   })
-
-  addRoutes(app, services)
-  systemRoutes(app, services, routes)
-  // The access log is Fastify's: who wants to see every request gets them all from there.
-  if (!debug) openLane(app, services, { nextId, keepAliveMs: KEEP_ALIVE_MS })
-  closeIdleAtStop(app)
-  return app
+  return { app, routes, nextId }
 }
 
 /** Says of every request what it may do, before its body is read. */
-function grantAccess(app: HttpApp, services: HttpServices): void {
+function grantAccess(app: HttpApp, services: HostServices): void {
   const { open } = services.access
   app.decorateRequest('tenant', {
     getter() {
@@ -220,7 +251,7 @@ interface Exchange {
   readonly reply: FastifyReply
 }
 
-function sendError(services: HttpServices, error: unknown, { request, reply }: Exchange): void {
+function sendError(services: HostServices, error: unknown, { request, reply }: Exchange): void {
   const { id, method, url } = request
   const asked = { id, method, url: loggableUrl(url) }
   const problem = requestProblem(services.logger, error, asked)
@@ -231,7 +262,7 @@ function sendError(services: HttpServices, error: unknown, { request, reply }: E
     .send(encodeProblem(problem, id))
 }
 
-function logAccess({ logger }: HttpServices) {
+function logAccess({ logger }: HostServices) {
   return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
     const { id, method, url, ip } = request
     const { statusCode: status, elapsedTime: ms } = reply

@@ -97,6 +97,16 @@ export interface HttpServices {
   readonly observeRequest: (request: AnsweredRequest, seconds: number) => void
 }
 
+/** What every host needs, whatever its routes are. */
+export type HostServices = Pick<
+  HttpServices,
+  'access' | 'clock' | 'logger' | 'limits' | 'observeRequest'
+>
+
+/** What a host needs that only tells how the process is. */
+export type ProbeServices = HostServices &
+  Pick<HttpServices, 'version' | 'readiness' | 'metricsText'>
+
 export interface HttpAccess {
   /** What everybody may do; undefined: keys are asked for. */
   readonly open: Access | undefined

@@ -16,6 +16,11 @@ export interface LaneOptions {
   readonly keepAliveMs: number
 }
 
+export interface Lane {
+  /** From now on it answers nothing: each connection goes to node:http with its next request. */
+  drain(): void
+}
+
 const FOUND = { method: 'GET', route: LATEST_ROUTE, status: 200 } as const
 const CREATED = { method: 'POST', route: RECORD_ROUTE, status: 201 } as const
 
@@ -26,19 +31,23 @@ type OnConnection = (this: Server, socket: Socket) => void
  * and `POST /api/telemetry/{id}`, whole and plain, are answered from the bytes of the socket.
  * Anything else, and all that follows on that connection, is node:http's (docs/decisions/0012).
  */
-export function openLane(app: HttpApp, services: HttpServices, options: LaneOptions): void {
+export function openLane(app: HttpApp, services: HttpServices, options: LaneOptions): Lane {
   const { server } = app
   // With TLS, node:http waits for the handshake; before it there is nothing to read.
   const event = server instanceof TlsServer ? 'secureConnection' : 'connection'
   const others = server.listeners(event) as OnConnection[]
   const open = new Set<LaneConnection>()
   let closing = false
+  let draining = false
+  const serve = laneServer(services, options)
   const toHttp = (socket: Socket): void => {
     for (const listener of others) listener.call(server, socket)
   }
   const connection = {
     keepAliveMs: options.keepAliveMs,
-    serve: laneServer(services, options),
+    // Last answers are node:http's to give.
+    serve: (one: LaneConnection, bytes: Buffer, at: number) =>
+      draining ? -1 : serve(one, bytes, at),
     handOver(socket: Socket, bytes: Buffer) {
       // What the stream has buffered follows at the next tick, what the handle reads after that.
       socket.resume()
@@ -57,6 +66,7 @@ export function openLane(app: HttpApp, services: HttpServices, options: LaneOpti
     for (const one of open) one.close()
     done()
   })
+  return { drain: () => void (draining = true) }
 }
 
 interface Served {

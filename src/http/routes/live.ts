@@ -20,8 +20,8 @@ const schema = {
     '`anomaly` with a point that a detector found unusual (as in /api/v1/analytics/anomalies), ' +
     '`status` with a change of a device between online and offline, `violation` with what a device ' +
     'sent in the last second that is not as its product declares (flagged, refused, and the last ' +
-    'one: metric, value, timestamp, reason), and `gap` where a resumed stream missed more than is ' +
-    'kept. Resumes by Last-Event-ID.',
+    'one: metric, value, timestamp, reason), and `gap` where the stream missed something: resumed, ' +
+    'more than is kept, or from another process. Resumes by Last-Event-ID.',
   querystring: Type.Object({
     device_id: Type.Optional(Type.Array(Type.String())),
     metric: Type.Optional(Type.Array(Type.String())),

@@ -3,7 +3,7 @@ import Type from 'typebox'
 import { JSON_TYPE, type HttpApp } from '../app.ts'
 import { openApiDocument, responses, type DocumentedRoute } from '../openapi.ts'
 import { docsPage, landingPage, PAGE_POLICY } from '../pages.ts'
-import type { HttpServices } from '../services.ts'
+import type { HttpServices, ProbeServices } from '../services.ts'
 
 const tags = ['system']
 const count = Type.Integer({ minimum: 0 })
@@ -23,9 +23,10 @@ export function systemRoutes(
   documentRoutes(app, services, routes)
 }
 
-function probeRoutes(
+/** What tells others how the process is. */
+export function probeRoutes(
   app: HttpApp,
-  { version, readiness, metricsText, access }: HttpServices,
+  { version, readiness, metricsText, access }: ProbeServices,
 ): void {
   const config = { anyQuery: true, scope: 'none' } as const
   const health = {

@@ -1,0 +1,47 @@
+import cluster from 'node:cluster'
+import { fileURLToPath } from 'node:url'
+import type { FromWorker, ToWorker } from './messages.ts'
+
+export interface Exit {
+  readonly code: number | null
+  readonly signal: string | null
+}
+
+/** One worker process, as the supervisor has it. */
+export interface Child {
+  readonly pid: number
+  /** `sent` is called when the channel has taken the message; also when it never will. */
+  send(message: ToWorker, sent?: () => void): void
+  onMessage(listener: (message: FromWorker) => void): void
+  readonly exited: Promise<Exit>
+  kill(): void
+}
+
+/**
+ * Starts workers that share listening sockets: the supervisor owns them and hands each connection
+ * to one worker after the other, and to another one when that one has closed meanwhile. So no
+ * connection is lost when a worker stops (docs/decisions/0027).
+ */
+export function forkWorkers(file: URL): () => Child {
+  cluster.schedulingPolicy = cluster.SCHED_RR
+  cluster.setupPrimary({ exec: fileURLToPath(file), args: [], serialization: 'advanced' })
+  return () => {
+    const worker = cluster.fork()
+    const { process: child } = worker
+    const { promise: exited, resolve } = Promise.withResolvers<Exit>()
+    child.once('exit', (code, signal) => resolve({ code, signal }))
+    // A process that could not even be started.
+    child.once('error', () => resolve({ code: null, signal: null }))
+    worker.on('error', () => {})
+    return {
+      pid: child.pid ?? 0,
+      exited,
+      send(message, sent = () => {}) {
+        if (child.connected) child.send(message, undefined, undefined, () => sent())
+        else sent()
+      },
+      onMessage: listener => void worker.on('message', message => listener(message as FromWorker)),
+      kill: () => void child.kill('SIGKILL'),
+    }
+  }
+}

@@ -1,0 +1,222 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Backoff } from '../kit/backoff.ts'
+import type { Child, Exit } from './child.ts'
+import type { FromWorker } from './messages.ts'
+
+/** What is logged; pino's logger fits. */
+export interface SlotLogger {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+export interface SlotOptions {
+  readonly name: string
+  readonly plan: unknown
+  /** Whether a replacement is ready before the one that it replaces ends. */
+  readonly overlaps: boolean
+  readonly fork: () => Child
+  readonly logger: SlotLogger
+  /** How long a worker that is retired still answers its clients. */
+  readonly drainMs: number
+  /** How long it may take to stop before it is killed. */
+  readonly stopTimeoutMs: number
+  readonly restarts?: RestartPolicy
+  readonly onUp: (child: Child) => void
+  readonly onMessage: (child: Child, message: FromWorker) => void
+  readonly onGone: (child: Child) => void
+  /** Starting it again is of no use. */
+  readonly onFailure: (error: Error) => void
+}
+
+export interface RestartPolicy {
+  readonly firstMs: number
+  readonly lastMs: number
+  /** It has not started for so long: it never will. */
+  readonly patienceMs: number
+  /** What ran for so long and ends then, ended for a reason of its own. */
+  readonly settledMs: number
+  /** So many ends by itself, each before it was settled, are a loop. */
+  readonly maxEarlyEnds: number
+}
+
+const RESTARTS: RestartPolicy = {
+  ...{ firstMs: 200, lastMs: 10_000, patienceMs: 60_000 },
+  ...{ settledMs: 30_000, maxEarlyEnds: 10 },
+}
+const MIN_TRIES = 5
+const RELEASE_TIMEOUT_MS = 5000
+
+/** Why a worker did not start; `exitCode` is the one that a single node would have ended with. */
+export class WorkerError extends Error {
+  override readonly name = 'WorkerError'
+  readonly exitCode: number
+
+  constructor(message: string, exitCode: number) {
+    super(message)
+    this.exitCode = exitCode
+  }
+}
+
+interface Running {
+  readonly child: Child
+  /** What it says of itself; rejects with a `WorkerError` when it ends before. */
+  readonly ready: Promise<unknown>
+  readonly released: Promise<void>
+  readyMs: number
+}
+
+/**
+ * The place of one worker process: started, started again when it dies, replaced while it runs.
+ */
+export class WorkerSlot {
+  readonly #options: SlotOptions
+  readonly #restarts: RestartPolicy
+  readonly #backoff: Backoff
+  #running: Running | undefined
+  #ending = false
+  #replacing = false
+  #earlyEnds = 0
+
+  constructor(options: SlotOptions) {
+    this.#options = options
+    this.#restarts = options.restarts ?? RESTARTS
+    this.#backoff = new Backoff(this.#restarts)
+  }
+
+  get name(): string {
+    return this.#options.name
+  }
+
+  get child(): Child | undefined {
+    return this.#running?.child
+  }
+
+  /** Resolves with what the worker says of itself; rejects with a `WorkerError`. */
+  async start(): Promise<unknown> {
+    this.#replacing = true
+    this.#running = this.#launch()
+    try {
+      return await this.#running.ready
+    } finally {
+      this.#replacing = false
+    }
+  }
+
+  /** A new process in its place; rejects, with the old one still there, when it does not start. */
+  async replace(): Promise<void> {
+    const old = this.#running
+    if (old === undefined || this.#ending) return
+    this.#replacing = true
+    try {
+      if (this.#options.overlaps) await this.#release(old)
+      else await this.#end(old, 'stop')
+      const next = this.#launch()
+      try {
+        await next.ready
+      } catch (error) {
+        this.#replacing = false
+        if (!this.#options.overlaps) void this.#recover()
+        throw error
+      }
+      this.#running = next
+      if (this.#options.overlaps) await this.#end(old, 'retire')
+    } finally {
+      this.#replacing = false
+    }
+  }
+
+  /** Ends it for good: after a drain, or at once. */
+  async end(how: 'retire' | 'stop'): Promise<Exit | undefined> {
+    this.#ending = true
+    return this.#running === undefined ? undefined : this.#end(this.#running, how)
+  }
+
+  async #end({ child }: Running, how: 'retire' | 'stop'): Promise<Exit> {
+    const { drainMs, stopTimeoutMs, name, logger } = this.#options
+    child.send(how === 'stop' ? { type: 'stop' } : { type: 'retire', drainMs })
+    const patienceMs = stopTimeoutMs + (how === 'retire' ? drainMs : 0)
+    const timer = setTimeout(() => {
+      logger.error({ worker: name, pid: child.pid }, 'a worker did not stop in time: killed')
+      child.kill()
+    }, patienceMs)
+    const exit = await child.exited
+    clearTimeout(timer)
+    return exit
+  }
+
+  async #release({ child, released }: Running): Promise<void> {
+    child.send({ type: 'release' })
+    const late = sleep(RELEASE_TIMEOUT_MS, undefined, { ref: false })
+    await Promise.race([released, child.exited, late])
+  }
+
+  #launch(): Running {
+    const { name, plan, fork, onUp, onMessage, onGone } = this.#options
+    const child = fork()
+    const ready = Promise.withResolvers<unknown>()
+    const released = Promise.withResolvers<void>()
+    ready.promise.catch(() => {})
+    const running = { child, ready: ready.promise, released: released.promise, readyMs: 0 }
+    let failure: WorkerError | undefined
+    child.onMessage(message => {
+      if (message.type === 'failed') failure = new WorkerError(message.message, message.exitCode)
+      else if (message.type === 'released') released.resolve()
+      else if (message.type === 'ready') {
+        running.readyMs = performance.now()
+        onUp(child)
+        ready.resolve(message.facts)
+      } else onMessage(child, message)
+    })
+    void child.exited.then(exit => {
+      onGone(child)
+      const how = `${name} ended before it was ready (${exit.signal ?? `exit code ${exit.code}`})`
+      ready.reject(failure ?? new WorkerError(how, exit.code ?? 1))
+      if (this.#running === running && running.readyMs > 0) this.#died(running, exit, failure)
+    })
+    child.send({ type: 'start', name, plan })
+    return running
+  }
+
+  #died({ child, readyMs }: Running, exit: Exit, failure: WorkerError | undefined): void {
+    if (this.#ending || this.#replacing) return
+    const { name, logger, onFailure } = this.#options
+    const ranMs = performance.now() - readyMs
+    const reason = failure?.message ?? exit.signal ?? `exit code ${exit.code}`
+    logger.error({ worker: name, pid: child.pid, reason }, 'a worker died: it is started again')
+    if (ranMs > this.#restarts.settledMs) {
+      this.#backoff.reset()
+      this.#earlyEnds = 0
+    } else if (exit.signal === null && ++this.#earlyEnds >= this.#restarts.maxEarlyEnds) {
+      const times = `${this.#earlyEnds} times, each soon after its start`
+      onFailure(new WorkerError(`${name} ended ${times}: ${reason}`, exit.code ?? 1))
+      return
+    }
+    void this.#recover()
+  }
+
+  async #recover(): Promise<void> {
+    const { name, logger, onFailure } = this.#options
+    const begunMs = performance.now()
+    for (let tries = 1; !this.#ending; tries++) {
+      await sleep(this.#backoff.next())
+      if (this.#ending) return
+      this.#running = this.#launch()
+      const { child, ready } = this.#running
+      try {
+        await ready
+        logger.info({ worker: name, pid: child.pid }, 'a worker is back')
+        return
+      } catch (error) {
+        if (this.#ending) return
+        const { message, exitCode } = error as WorkerError
+        logger.error({ worker: name, reason: message, tries }, 'a worker does not start')
+        const waitedMs = performance.now() - begunMs
+        if (tries < MIN_TRIES || waitedMs < this.#restarts.patienceMs) continue
+        const times = `${tries} times in ${Math.round(waitedMs / 1000)} s`
+        onFailure(new WorkerError(`${name} did not start, ${times}: ${message}`, exitCode))
+        return
+      }
+    }
+  }
+}

@@ -40,6 +40,8 @@ export interface LiveHubOptions {
   readonly ids?: EventIds
   /** The first entry that will be published, per partition of the log. */
   readonly begins?: readonly LogPosition[]
+  /** Called with the tenants that have subscribers, whenever these are others than before. */
+  readonly onInterest?: (tenants: readonly string[]) => void
 }
 
 /**
@@ -53,11 +55,14 @@ export class LiveHub {
   readonly #ring: EntryRing
   readonly #maxSubscribers: number
   readonly #ids: EventIds
+  readonly #onInterest: LiveHubOptions['onInterest']
+  #interest: readonly string[] = []
 
   constructor(options: LiveHubOptions) {
     this.#ring = new EntryRing(options.replayBytes, options.begins)
     this.#maxSubscribers = options.maxSubscribers
     this.#ids = options.ids ?? plainEventIds
+    this.#onInterest = options.onInterest
   }
 
   get subscriberCount(): number {
@@ -89,6 +94,13 @@ export class LiveHub {
     }
   }
 
+  /** Some points or events of the tenant got lost on their way here: its subscribers are told. */
+  gap(tenant: string): void {
+    for (const subscriber of this.#subscribers) {
+      if (subscriber.filter.tenant === tenant) this.#sendGap(subscriber, null)
+    }
+  }
+
   /**
    * Starts a subscription, first with what came after `lastEventId`. Returns how to end it, or
    * undefined when there are too many (`live.maxSubscribers`).
@@ -100,10 +112,32 @@ export class LiveHub {
     const position = lastEventId === undefined ? undefined : this.#ids.decode(tenant, lastEventId)
     if (position !== undefined) {
       const { entries, complete } = this.#ring.after(position, tenant)
-      if (!complete) this.#send(subscriber, `event: gap\ndata: {"after":"${lastEventId}"}\n\n`)
+      if (!complete) this.#sendGap(subscriber, lastEventId)
       for (const entry of entries) this.#sendEntry(subscriber, entry)
+    } else if (lastEventId !== undefined) {
+      // Of another process, perhaps: what came after it is not known here.
+      this.#sendGap(subscriber, lastEventId)
     }
-    return () => this.#subscribers.delete(subscriber)
+    this.#tellInterest()
+    return () => this.#remove(subscriber)
+  }
+
+  #remove(subscriber: LiveSubscriber): boolean {
+    const removed = this.#subscribers.delete(subscriber)
+    if (removed) this.#tellInterest()
+    return removed
+  }
+
+  #tellInterest(): void {
+    if (this.#onInterest === undefined) return
+    const tenants = [...new Set([...this.#subscribers].map(({ filter }) => filter.tenant))].sort()
+    if (tenants.join('\n') === this.#interest.join('\n')) return
+    this.#interest = tenants
+    this.#onInterest(tenants)
+  }
+
+  #sendGap(subscriber: LiveSubscriber, after: string | null | undefined): void {
+    this.#send(subscriber, `event: gap\ndata: ${JSON.stringify({ after })}\n\n`)
   }
 
   #sendEntry(subscriber: LiveSubscriber, { batch, position }: LogEntry): void {
@@ -116,7 +150,7 @@ export class LiveHub {
 
   #send(subscriber: LiveSubscriber, events: string): void {
     if (subscriber.send(events)) return
-    if (this.#subscribers.delete(subscriber)) subscriber.onDropped()
+    if (this.#remove(subscriber)) subscriber.onDropped()
   }
 }
 

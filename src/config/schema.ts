@@ -137,8 +137,35 @@ export const configSchema = section('The configuration of a Weir node.', {
     'How long a start waits for servers that do not answer yet, such as a database.',
     0,
   ),
+  role: choice(
+    ['all', 'gateway', 'processor'],
+    'What this process is: `gateway`: the doors. `processor`: from the log to the store. `all`: both. Apart they need a log, a store and a catalog that they share (docs/guides/scaling.md).',
+  ),
+  processes: section('Worker processes on one machine, and how many.', {
+    min: count(1, 'Processes that serve the doors, at least.'),
+    max: count(1, 'Processes that serve the doors, at most. 1: no worker processes.'),
+    targetCpuPct: bounded(1, 100, {
+      value: 70,
+      description: 'Percent of a core that each is to use: their number follows from it.',
+    }),
+    cooldownMs: duration(30 * SECOND, 'After a change of their number, how long the next waits.'),
+    drainMs: duration(
+      5 * SECOND,
+      'How long a worker that is replaced or not needed any more still answers its connections.',
+      0,
+    ),
+    processors: count(
+      0,
+      'Processor processes besides them, which then are gateways. 0: each process is both.',
+      0,
+    ),
+  }),
   http: section('The HTTP door.', {
     address: address('127.0.0.1:8080', 'Where HTTP listens. Port 0 takes a free one.'),
+    reusePort: flag(
+      false,
+      'Lets several nodes that are started separately listen at this address of one machine (Linux).',
+    ),
     maxConnections: count(10_000, 'Open HTTP connections; further ones are closed at once.'),
     maxBufferedBytes: bytes(
       256 * MB,

@@ -39,6 +39,19 @@ export interface MetricSources {
   readonly bridges: () => readonly BridgeFigures[]
 }
 
+/** Without doors there are none of their values. */
+export type ProcessSources = Partial<MetricSources> &
+  Pick<MetricSources, 'lagPoints' | 'analytics' | 'store'>
+
+const noDoors: Omit<MetricSources, 'lagPoints' | 'analytics' | 'store'> = {
+  doors: () => new Map(),
+  mqtt: () => ({ clients: 0, messages: new Map() }),
+  cache: () => ({ hits: 0, requests: 0 }),
+  devices: () => ({}),
+  violations: () => [],
+  bridges: () => [],
+}
+
 interface AnalyticsFigures {
   /** By severity. */
   readonly found: ReadonlyMap<string, number>
@@ -105,8 +118,12 @@ export class Metrics {
     this.#fresh.observe(this.#fresh.cell({}), seconds)
   }
 
-  /** Says where the values come from that other parts count; called once by the composition. */
-  attach(sources: MetricSources): void {
+  /**
+   * Says where the values come from that other parts count; called once by the composition. What a
+   * process has not got has no values.
+   */
+  attach(given: ProcessSources): void {
+    const sources: MetricSources = { ...noDoors, ...given }
     this.#attachCounters(sources)
     bridgeMetrics(this.#registry, sources.bridges)
     cacheMetrics(this.#registry, sources.cache)
@@ -156,6 +173,11 @@ export class Metrics {
   /** The Prometheus text format. */
   text(): Promise<string> {
     return this.#registry.metrics()
+  }
+
+  /** The same as data, for processes that show theirs together. */
+  json(): Promise<object[]> {
+    return this.#registry.getMetricsAsJSON()
   }
 
   #attachCounters(sources: MetricSources): void {

@@ -13,6 +13,11 @@ export interface LogPosition {
 export interface LogEntry extends EncodedBatch {
   readonly batch: Batch
   readonly position: LogPosition
+  /**
+   * When it was appended, milliseconds since 1970, by the clock of who appended it; for measuring
+   * how fresh consumers are. Absent where subscribers are given it before that has resolved.
+   */
+  readonly appendedMs?: number
 }
 
 export interface LogStatus {

@@ -3,7 +3,8 @@ import type { Address } from '../config/address.ts'
 import { version } from '../compose/version.ts'
 
 export interface BannerFacts {
-  readonly http: Address
+  /** Absent where it listens nowhere. */
+  readonly http?: Address | undefined
   readonly mqtt?: Address | undefined
   readonly data: string
   readonly startMs: number
@@ -11,11 +12,18 @@ export interface BannerFacts {
   readonly mqtts?: Address | undefined
   /** Whether HTTP is HTTPS. */
   readonly isSecure: boolean
+  /** Whether HTTP has more than probes. */
+  readonly isWhole: boolean
+  /** Its worker processes, for people. */
+  readonly workers?: string | undefined
 }
 
 /** What a person wants to see once it runs: where things are, and a line to try. */
 export function banner(facts: BannerFacts): string {
-  const { http, mqtt, mqtts, data, startMs, asksForKeys, isSecure } = facts
+  const { http, mqtt, mqtts, data, startMs, asksForKeys, isSecure, isWhole, workers } = facts
+  const ready = `Weir ${version} is ready (${Math.round(startMs)} ms)`
+  const runs = workers === undefined ? [] : [`  Runs   ${workers}`]
+  if (http === undefined) return [ready, '', ...runs, `  Data   ${data}`, '', ''].join('\n')
   const base = `http${isSecure ? 's' : ''}://${formatAddress(reachable(http))}`
   const at = (scheme: string, address: Address | undefined): string[] =>
     address === undefined ? [] : [`${scheme}://${formatAddress(reachable(address))}`]
@@ -25,12 +33,16 @@ export function banner(facts: BannerFacts): string {
       ? []
       : [`  MQTT   ${[...places, `${base.replace('http', 'ws')}/mqtt`].join(', ')}`]
   const key = asksForKeys ? '-H "authorization: Bearer $KEY" ' : ''
+  if (!isWhole) {
+    return [ready, '', `  Probes ${base}/health`, ...runs, `  Data   ${data}`, '', ''].join('\n')
+  }
   return [
-    `Weir ${version} is ready (${Math.round(startMs)} ms)`,
+    ready,
     '',
     `  Watch  ${base}`,
     `  Docs   ${base}/docs`,
     ...broker,
+    ...runs,
     `  Data   ${data}`,
     '',
     'Try it:',

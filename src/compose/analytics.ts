@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 import type { Config } from '../config/schema.ts'
-import type { LiveHub } from '../live/live-hub.ts'
 import type { Anomaly } from '../model/anomaly.ts'
 import type { SeriesTable } from '../model/series-table.ts'
 import { isoFromTime } from '../model/time.ts'
@@ -12,13 +11,14 @@ import { Analytics } from '../process/analytics.ts'
 import { AnomalyJournal } from '../process/anomaly-journal.ts'
 import { RollingDeviation } from '../process/detectors/rolling-deviation.ts'
 import type { RollingOptions } from '../process/detectors/rolling-settings.ts'
+import type { Announce } from './live.ts'
 
 interface AnalyticsParts {
   readonly log: Log
   readonly table: SeriesTable
   readonly clock: Clock
   readonly logger: Logger
-  readonly live: LiveHub
+  readonly announceOf: Announce
   readonly anomalies: Anomalies
 }
 
@@ -26,7 +26,7 @@ interface AnalyticsParts {
 export function analyticsOf(config: Config, parts: AnalyticsParts): Analytics | undefined {
   const { enabled, maxSeries, snapshotIntervalMs, ...settings } = config.analytics
   if (!enabled) return undefined
-  const { live, anomalies, clock, logger, ...rest } = parts
+  const { announceOf, anomalies, clock, logger, ...rest } = parts
   const { maxPerSecond, maxAnomalies, retentionMs } = settings
   const journal = new AnomalyJournal({
     ...{ anomalies, clock, maxPerSecond, retentionMs },
@@ -39,7 +39,7 @@ export function analyticsOf(config: Config, parts: AnalyticsParts): Analytics | 
     detectors: [new RollingDeviation(rollingOf(config))],
     statePath: join(config.data, 'analytics.state'),
     snapshotBytes: config.log.maxBytes / 16,
-    onAnomaly: anomaly => live.announceOf('anomaly', anomaly, shown(anomaly)),
+    onAnomaly: anomaly => announceOf('anomaly', anomaly, shown(anomaly)),
     onWarning: (error, message) => logger.warn({ err: error }, message),
   })
 }

@@ -1,52 +1,29 @@
-import { mkdirSync } from 'node:fs'
 import { KeyRing } from '../access/key-ring.ts'
 import { Keys } from '../access/keys.ts'
 import type { Config } from '../config/schema.ts'
-import type { Ledger } from '../ingest/ledger.ts'
-import { plainEventIds, sealedEventIds } from '../live/event-id.ts'
-import { LiveHub } from '../live/live-hub.ts'
 import { closeAll } from '../kit/close-all.ts'
-import { pointCount } from '../model/batch.ts'
 import { SeriesTable, type DeviceEntry } from '../model/series-table.ts'
-import { isoFromTime } from '../model/time.ts'
 import type { Logger } from '../observe/logger.ts'
-import { measuredCache } from '../observe/measured-cache.ts'
-import { measuredLog } from '../observe/measured-log.ts'
-import { measuredStore } from '../observe/measured-store.ts'
 import { Metrics } from '../observe/metrics.ts'
-import type { CacheFigures } from '../observe/cache-metrics.ts'
-import type { Anomalies } from '../ports/anomalies.ts'
-import type { Cache } from '../ports/cache.ts'
 import type { Catalog } from '../ports/catalog.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { LatestPoint } from '../ports/latest.ts'
-import type { Log, LogPosition } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
-import type { UnitStore } from '../ports/units.ts'
-import { bury } from '../process/bury.ts'
-import { invalidatingStore } from '../process/invalidating-store.ts'
 import { LatestTable } from '../process/latest.ts'
-import { relievedLog } from '../process/relieved-log.ts'
-import { Writer, WRITER_GROUP } from '../process/writer.ts'
 import { CachedQueries } from '../query/cached-queries.ts'
 import { Queries } from '../query/queries.ts'
 import { Locations } from '../registry/locations.ts'
 import { Registry } from '../registry/registry.ts'
 import { Units } from '../registry/units.ts'
+import type { Link } from '../workers/link.ts'
 import { nodeAccess } from './access.ts'
-import { analyticsOf } from './analytics.ts'
-import {
-  anomalyStores,
-  caches,
-  catalogs,
-  ledgerBooks,
-  logs,
-  stores,
-  unitStores,
-} from './engines.ts'
+import { noConsumers, openConsumers } from './consumers.ts'
+import { ledgerBooks } from './engines.ts'
 import { latestReadsOf } from './latest.ts'
 import { openLedger } from './ledger.ts'
-import { nodeSecret } from './node-secret.ts'
+import { openLive } from './live.ts'
+import { memoryConsumers, memoryTail } from './memory.ts'
+import { openEngines, type OpenEngines } from './open-engines.ts'
 import { readingsOf } from './readings.ts'
 import { watchReadiness } from './readiness.ts'
 import { healthOf, unreachable } from './server-health.ts'
@@ -56,6 +33,8 @@ export interface CoreOptions {
   readonly clock: Clock
   /** Something failed for good: the node is to be stopped. */
   readonly onFailure: (error: unknown) => void
+  /** To the supervisor, in a worker process. */
+  readonly link?: Link | undefined
 }
 
 /** Everything between the doors and the disk. */
@@ -91,12 +70,12 @@ export async function openCore(config: Config, options: CoreOptions) {
 
 interface CoreParts extends CoreOptions {
   readonly metrics: Metrics
-  readonly engines: Engines
+  readonly engines: OpenEngines
   readonly closing: <T extends Closeable>(part: T) => T
 }
 
 async function startCore(config: Config, parts: CoreParts) {
-  const { logger, clock, onFailure, metrics, closing } = parts
+  const { logger, clock, onFailure, metrics, closing, link } = parts
   const { log, store, catalog, cache, anomalies, unitStore } = parts.engines
   const table = new SeriesTable()
   const onError = (error: unknown): void => {
@@ -112,24 +91,33 @@ async function startCore(config: Config, parts: CoreParts) {
   const { ring, keys } = await openKeys(config, { catalog, clock, onError })
   closing(ring)
   const locations = closing(new Locations({ registry, clock, onError }))
+  const { keepsEntries, isShared } = log.capabilities
+  // Before the newest points are read: what is committed in between comes with the log again.
+  const from = keepsEntries ? await store.positions() : []
   const latest: LatestTable = await restoreLatest(store, table, registry)
-  const live = openLive(config, registry, await firstOf(log, store))
+  const { live, publish, announceOf } = openLive(config, { log, registry, from, link })
   const openBook = () => ledgerBooks[config.catalog.engine]({ config, clock })
   const nodeLedger = closing(await openLedger(config, { log, store, clock, logger, openBook }))
   const ledger = nodeLedger.counts
-  const writer = openWriter(config, {
-    ...{ log, store, clock, logger, latest, registry, ledger, live, onFailure },
-    onFresh: metrics.observeFresh,
-  })
-  const analytics = analyticsOf(config, { log, table, clock, logger, live, anomalies })
+  const memory = { latest, registry, ledger, publish }
+  const onFresh = metrics.observeFresh
+  const consumers =
+    config.role === 'gateway'
+      ? noConsumers
+      : openConsumers(config, {
+          ...{ log, store, anomalies, table, clock, logger, announceOf, onFresh, onFailure },
+          memory: writer => (isShared ? [] : memoryConsumers(writer, memory)),
+        })
+  const tail = isShared ? memoryTail({ log, clock, from, onFresh, ...memory }) : undefined
+  const { writer, analytics } = consumers
   const readiness = watchReadiness({
     ...{ log, store, clock },
     onDamage: blocks => {
       logger.error({ blocks }, 'blocks of the store are damaged: reads go on without their points')
     },
   })
-  if (analytics !== undefined) closing(analytics)
-  closing(writer)
+  for (const part of consumers.parts.toReversed()) closing(part)
+  if (tail !== undefined) closing(tail)
   closing({ close: async () => readiness.stop() })
   const serverHealth = healthOf({ cache })
   readiness.note(() => unreachable(serverHealth()))
@@ -140,114 +128,18 @@ async function startCore(config: Config, parts: CoreParts) {
   const readings = readingsOf(config, {
     ...{ store, anomalies, analytics, cache, latest: latestReads.latestReads },
   })
-  await analytics?.start()
-  await writer.start()
+  await consumers.start()
+  await tail?.start()
   await nodeLedger.start(writer)
-  await analytics?.catchUp()
+  await consumers.catchUp()
   return {
     ...{ log, store, table, registry, latest, live, ledger, writer, queries, readiness },
     ledgerReport: nodeLedger.report,
     ...{ analytics, anomalies, units, locations, ...readings, ...latestReads },
     ...{ cacheFigures: parts.engines.cacheFigures, serverHealth },
-    ...{ metrics, clock, logger, ring, keys },
+    ...{ metrics, clock, logger, ring, keys, link },
     access: nodeAccess(config, { ring, clock }),
   }
-}
-
-interface Engines {
-  readonly log: Log
-  readonly store: Store
-  readonly catalog: Catalog
-  readonly cache: Cache
-  readonly anomalies: Anomalies
-  readonly unitStore: UnitStore
-  readonly cacheFigures: () => CacheFigures
-}
-
-async function openEngines(
-  config: Config,
-  { clock, metrics }: { clock: Clock; metrics: Metrics },
-): Promise<Engines> {
-  mkdirSync(config.data, { recursive: true })
-  const context = { config, clock }
-  const opening = [
-    logs[config.log.engine](context),
-    stores[config.store.engine](context),
-    catalogs[config.catalog.engine](context),
-    caches[config.cache.engine](context),
-    anomalyStores[config.catalog.engine](context),
-    unitStores[config.catalog.engine](context),
-  ] as const
-  try {
-    const [log, bareStore, catalog, bareCache, anomalies, unitStore] = await Promise.all(opening)
-    const measured = measuredLog(log, metrics.observeAppend)
-    const { cache, counts } = measuredCache(bareCache)
-    const store = measuredStore(bareStore, {
-      onWrite: metrics.observeWrite,
-      onQuery: metrics.observeQuery,
-    })
-    const isCaching = config.cache.queryTtlMs > 0 || config.cache.latestTtlMs > 0
-    return {
-      // Without entries of its own there is nothing in it that a flush could make room of.
-      log: log.capabilities.keepsEntries
-        ? relievedLog(measured, { clock, relieve: () => store.flush() })
-        : measured,
-      // Nothing else that is kept is forgotten by a write.
-      store: isCaching ? invalidatingStore(store, cache) : store,
-      ...{ catalog, cache, anomalies, unitStore },
-      cacheFigures: () => ({ ...counts(), ...cache.stats() }),
-    }
-  } catch (error) {
-    const opened = await Promise.allSettled(opening)
-    for (const engine of opened) if (engine.status === 'fulfilled') await engine.value.close()
-    throw error
-  }
-}
-
-interface WriterParts extends CoreOptions {
-  readonly log: Log
-  readonly store: Store
-  readonly latest: LatestTable
-  readonly registry: Registry
-  readonly ledger: Ledger
-  readonly live: LiveHub
-  readonly onFresh: (seconds: number) => void
-}
-
-function openWriter(config: Config, parts: WriterParts): Writer {
-  const { log, store, clock, logger, latest, registry, ledger, live } = parts
-  const { onFailure, onFresh } = parts
-  const writer: Writer = new Writer({
-    ...{ log, store, clock, onFailure, onFresh },
-    consumers: [
-      ({ batch }) => {
-        if (!log.capabilities.deliversBeforeAck || writer.isReplaying) return
-        ledger.handOver(batch.tenant, pointCount(batch))
-      },
-      entry => latest.update(entry.batch),
-      ({ batch }, arrivalMs) =>
-        writer.isReplaying ? registry.replay(batch, arrivalMs) : registry.see(batch, arrivalMs),
-      entry => live.publish(entry),
-    ],
-    maxPendingBytes: config.store.maxPendingBytes,
-    onDeadLetter: (entries, error) => {
-      const positions = entries.map(({ position }) => position)
-      logger.error({ err: error, positions }, 'entries of the log can never be stored')
-      if (log.deadLetters === undefined) return
-      void bury(
-        log.deadLetters,
-        { entries, reason: error.message },
-        {
-          group: WRITER_GROUP,
-          onError: (err, isLast) => {
-            const what = isLast ? 'they are only in the log' : 'it is tried again'
-            logger.error({ err }, `entries cannot be put among the dead letters; ${what}`)
-          },
-        },
-      )
-    },
-  })
-  return writer
 }
 
 interface RegistryParts {
@@ -269,7 +161,7 @@ function openRegistry(config: Config, parts: RegistryParts): Promise<Registry> {
   })
 }
 
-async function openKeys(
+export async function openKeys(
   config: Config,
   parts: Pick<RegistryParts, 'catalog' | 'clock' | 'onError'>,
 ): Promise<{ ring: KeyRing; keys: Keys }> {
@@ -293,31 +185,6 @@ async function restoreLatest(
     }
   }
   return latest
-}
-
-/** Where the writer's subscription begins: what the store has, it does not see again. */
-async function firstOf(log: Log, store: Store): Promise<LogPosition[]> {
-  const { keepsEntries } = log.capabilities
-  const positions = keepsEntries ? await store.positions() : []
-  const stored = new Map(positions.map(row => [row.partition, row.offset]))
-  return log.status().partitions.map(({ partition, first }) => {
-    return { partition, offset: stored.get(partition) ?? first }
-  })
-}
-
-function openLive(config: Config, registry: Registry, begins: readonly LogPosition[]): LiveHub {
-  // With keys there are tenants, who are not to count each other's batches.
-  const ids = config.auth.mode === 'keys' ? sealedEventIds(nodeSecret(config.data)) : plainEventIds
-  const live = new LiveHub({ ...config.live, begins, ids })
-  registry.onStatusChange(({ tenant, id, from, to, atMs }) => {
-    const timestamp = new Date(atMs).toISOString()
-    live.announce('status', tenant, { device_id: id, from, status: to, timestamp })
-  })
-  registry.onViolations(({ tenant, device, timeUs, ...news }) => {
-    const timestamp = isoFromTime(timeUs)
-    live.announce('violation', tenant, { device_id: device, ...news, timestamp })
-  })
-  return live
 }
 
 function newestMs(points: readonly LatestPoint[]): number | undefined {

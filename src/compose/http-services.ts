@@ -14,6 +14,7 @@ import { intervalUs } from '../query/interval.ts'
 import { attributeKeeper } from './attribute-keeper.ts'
 import type { Core } from './core.ts'
 import { settledAnomalies } from './analytics.ts'
+import { metricsText } from './metrics-text.ts'
 import { openTransfer } from './transfer.ts'
 import { version } from './version.ts'
 
@@ -60,7 +61,7 @@ export function httpServices(config: Config, core: Core & { gate: IngestGate }):
     transfer: openTransfer(config, { store, gate }),
     ledger: core.ledgerReport,
     readiness: () => readiness.now(),
-    metricsText: () => metrics.text(),
+    metricsText: metricsText(metrics, core.link),
     observeRequest: metrics.observeRequest.bind(metrics),
   }
 }

@@ -7,13 +7,13 @@ import type { Log, LogPosition } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
 import { reportLedger, tenantPoints, type LedgerReport } from '../process/ledger-report.ts'
 import { SharedLedger } from '../process/shared-ledger.ts'
-import type { Writer } from '../process/writer.ts'
+import type { WriterFigures } from './consumers.ts'
 
 /** The doors' counts, and the ledger that is made of them and of everybody else's. */
 export interface NodeLedger {
   readonly counts: Ledger
   /** When the writer has caught up, before the doors open. */
-  start(writer: Writer): Promise<void>
+  start(writer: WriterFigures): Promise<void>
   /** Of all tenants, or of one. */
   report(tenant?: string): Promise<LedgerReport>
   /** When nothing comes any more. */
@@ -36,7 +36,7 @@ export async function openLedger(config: Config, parts: LedgerParts): Promise<No
   if (store.capabilities.isShared) return openSharedLedger(config, parts)
   const counts = new Ledger(log.status().pointsAppended)
   const operatorTenant = config.ingest.tenant
-  let writer: Writer | undefined
+  let writer: WriterFigures | undefined
   return {
     counts,
     start(started) {
@@ -59,7 +59,7 @@ export async function openLedger(config: Config, parts: LedgerParts): Promise<No
 /** What each tenant had before this process: only the store and the writer know it. */
 async function startTenants(
   config: Config,
-  { counts, store, writer }: { counts: Ledger; store: Store; writer: Writer },
+  { counts, store, writer }: { counts: Ledger; store: Store; writer: WriterFigures },
 ): Promise<void> {
   const stats = await store.stats()
   const operatorTenant = config.ingest.tenant
@@ -74,7 +74,7 @@ async function openSharedLedger(config: Config, parts: LedgerParts): Promise<Nod
   const { log, store, clock, logger, openBook } = parts
   const counts = new Ledger(0, { endsAtAck: !log.capabilities.deliversBeforeAck })
   const book = await openBook()
-  let writer: Writer | undefined
+  let writer: WriterFigures | undefined
   const shared = new SharedLedger({
     ...{ book, clock, operatorTenant: config.ingest.tenant },
     own: () => ownCounts(counts, writer!),
@@ -97,7 +97,7 @@ async function openSharedLedger(config: Config, parts: LedgerParts): Promise<Nod
   }
 }
 
-function ownCounts(counts: Ledger, writer: Writer): Map<string, LedgerCounts> {
+function ownCounts(counts: Ledger, writer: WriterFigures): Map<string, LedgerCounts> {
   const own = new Map<string, LedgerCounts>()
   for (const tenant of new Set([...counts.tenants(), ...writer.buried()])) {
     const { received, pending, rejected } = counts.counts(tenant)

@@ -1,6 +1,4 @@
-import type { AddressInfo } from 'node:net'
 import { Server as TlsServer, type TlsOptions } from 'node:tls'
-import { parseAddress, type Address } from '../config/address.ts'
 import type { Config } from '../config/schema.ts'
 import type { HttpApp } from '../http/app.ts'
 import { createHttpHost } from '../http/host.ts'
@@ -9,77 +7,85 @@ import { openMqttDoor, type MqttDoor } from '../mqtt/door.ts'
 import { closeAll } from '../kit/close-all.ts'
 import type { Logger } from '../observe/logger.ts'
 import { systemClock, type Clock } from '../ports/clock.ts'
-import { WeirError } from '../ports/errors.ts'
 import { ANALYTICS_GROUP } from '../process/analytics.ts'
 import { WRITER_GROUP } from '../process/writer.ts'
 import { attributeKeeper } from './attribute-keeper.ts'
 import { openBridges, type Bridges } from './bridges.ts'
-import { openCore, type Core } from './core.ts'
+import { openCore, type Core, type CoreOptions } from './core.ts'
 import { patientStart } from './patient-start.ts'
 import { readCertificates, watchCertificates } from './certificates.ts'
 import { DeviceRates } from '../ingest/device-rates.ts'
 import { httpServices } from './http-services.ts'
+import type { Link } from '../workers/link.ts'
+import { addressOf, listenHttp } from './listen.ts'
 import { mqttIngest } from './mqtt-ingest.ts'
+import { startProcessor } from './processor.ts'
 import { siteKeeper } from './site-keeper.ts'
-
-/** A running Weir. */
-export interface WeirNode {
-  readonly http: Address
-  readonly mqtt?: Address
-  /** With TLS. */
-  readonly mqtts?: Address
-  /** Resolves with the reason when the node cannot go on; the caller then stops it. */
-  readonly failed: Promise<Error>
-  /** Why it takes no more points until a restart, although it answers; undefined while it does. */
-  failure(): string | undefined
-  /** Takes nothing new, makes durable and stores what it has, releases everything. */
-  stop(): Promise<void>
-}
+import type { WeirNode } from './weir-node.ts'
 
 export interface NodeOptions {
   readonly logger: Logger
   readonly clock?: Clock
+  /** To the supervisor, in a worker process. */
+  readonly link?: Link
 }
 
 /**
- * The composition root: opens the engines that the configuration names, brings the log's points
- * to the store and to memory, then opens the doors. The caller holds the data folder's lock.
+ * The composition root: composes the parts of the role that the configuration names. The caller
+ * holds the data folder's lock.
  */
-export async function startNode(config: Config, options: NodeOptions): Promise<WeirNode> {
-  const { logger, clock = systemClock } = options
+export function startNode(config: Config, options: NodeOptions): Promise<WeirNode> {
+  const { logger, link, clock = systemClock } = options
   const { promise: failed, resolve: fail } = Promise.withResolvers<Error>()
   const onFailure = (error: unknown): void => {
     logger.error({ err: error }, 'Weir cannot go on')
     fail(error instanceof Error ? error : new Error(String(error)))
   }
-  const core = await patientStart(() => openCore(config, { logger, clock, onFailure }), {
-    logger,
-    timeoutMs: config.startTimeoutMs,
-  })
+  const parts = { logger, clock, link, onFailure, failed }
+  const timeoutMs = config.startTimeoutMs
+  return config.role === 'processor'
+    ? patientStart(() => startProcessor(config, parts), { logger, timeoutMs })
+    : startDoors(config, parts)
+}
+
+/**
+ * Opens the engines, brings the log's points to memory (and, unless other processes do, to the
+ * store), then opens the doors.
+ */
+async function startDoors(
+  config: Config,
+  options: CoreOptions & { readonly failed: Promise<Error> },
+): Promise<WeirNode> {
+  const { logger, clock, failed } = options
+  const timeoutMs = config.startTimeoutMs
+  const core = await patientStart(() => openCore(config, options), { logger, timeoutMs })
   const closers: (() => Promise<unknown>)[] = [core.close]
   const stop = (): Promise<void> => closeAll(closers.splice(0))
   const failure = (): string | undefined => core.log.status().failure
+  const patienceMs = config.shutdownTimeoutMs / 2
   try {
     const gate = openGate(config, core)
     closers.unshift(() => gate.close())
     const mqtt = config.mqtt.enabled ? await openBroker(config, core, gate) : undefined
-    if (mqtt !== undefined) closers.unshift(() => mqtt.close(config.shutdownTimeoutMs / 2))
+    if (mqtt !== undefined) closers.unshift(() => mqtt.close(patienceMs))
     const bridges = await openBridges(config, core, gate)
-    closers.unshift(() => bridges.close(config.shutdownTimeoutMs / 2))
+    closers.unshift(() => bridges.close(patienceMs))
     attachMetrics(core, mqtt, bridges)
     const app = createHttpHost(
       httpServices(config, { ...core, gate }),
       readCertificates(config.http.tls),
     )
     // Together: HTTP waits for its WebSockets, which are MQTT's to end.
-    const closeMqtt = () => mqtt?.close(config.shutdownTimeoutMs / 2)
+    const closeMqtt = async (): Promise<void> => mqtt?.close(patienceMs)
     closers.unshift(() => Promise.all([app.close(), closeMqtt()]))
     mqtt?.attachWebSocket(app.server)
-    const address = addressOf(config.http.address)
-    await app.listen({ ...address, backlog: 4096 })
+    const http = await listenHttp(config, app)
     closers.unshift(followCertificates(config, { clock, logger, app, mqtt }))
-    const http = { host: address.host, port: (app.server.address() as AddressInfo).port }
-    return { http, ...mqttAddresses(config, mqtt), failed, failure, stop }
+    return {
+      ...{ http, ...mqttAddresses(config, mqtt), failed, failure, stop },
+      release: () => bridges.close(patienceMs),
+      drain: async timeoutMs => void (await Promise.all([app.drain(timeoutMs), closeMqtt()])),
+    }
   } catch (error) {
     await stop()
     throw error
@@ -162,12 +168,6 @@ function openBroker(config: Config, core: Core, gate: IngestGate): Promise<MqttD
       setAttributes: attributeKeeper(registry),
     }),
   })
-}
-
-function addressOf(text: string): Address {
-  const address = parseAddress(text)
-  if (address === undefined) throw new WeirError('config', `${text} is no HOST:PORT`)
-  return address
 }
 
 function attachMetrics(core: Core, mqtt: MqttDoor | undefined, bridges: Bridges): void {

@@ -33,13 +33,21 @@ export function roleProblems(config: Config, report: Report): void {
     report(path, message, `Use log.engine: ${sharedEngines('log').join(' or ')}, or one process.`)
   } else if (keepsEntries && !sharedEngines('log').includes(log)) {
     const message = `${what} cannot share a log that is in one process (log.engine: ${log})`
-    report(path, message, `Use log.engine: ${['none', ...sharedEngines('log')].join(', ')}, or one process.`)
+    report(
+      path,
+      message,
+      `Use log.engine: ${['none', ...sharedEngines('log')].join(', ')}, or one process.`,
+    )
   }
   for (const part of ['store', 'catalog'] as const) {
     const { engine } = config[part]
     if (sharedEngines(part).includes(engine)) continue
     const message = `${what} cannot share a ${part} that is in one process (${part}.engine: ${engine})`
-    report(path, message, `Use ${part}.engine: ${sharedEngines(part).join(' or ')}, or one process.`)
+    report(
+      path,
+      message,
+      `Use ${part}.engine: ${sharedEngines(part).join(' or ')}, or one process.`,
+    )
   }
   if (!apart && !keepsEntries && config.analytics.enabled) {
     report(

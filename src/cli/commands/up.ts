@@ -1,10 +1,10 @@
 import { formatAddress } from '../../config/address.ts'
 import { formatProblems } from '../../config/problem.ts'
+import { hasWorkers } from '../../config/role-rules.ts'
 import type { Config } from '../../config/schema.ts'
 import { lockDataFolder } from '../../compose/data-lock.ts'
 import { closeAll } from '../../kit/close-all.ts'
-import { createLogger } from '../../observe/logger.ts'
-import { WeirError } from '../../ports/errors.ts'
+import { createLogger, type Logger } from '../../observe/logger.ts'
 import { provideServers, stopServers } from '../../provide/provide-servers.ts'
 import { readArguments } from '../arguments.ts'
 import { banner, reachable } from '../banner.ts'
@@ -14,8 +14,10 @@ import { readConfiguration } from '../configuration.ts'
 import { startDemo } from '../demo.ts'
 import type { Demo } from '../demo.ts'
 import { exitCode } from '../exit-code.ts'
+import { codeOfStartError, messageOfStartError } from '../start-error.ts'
 import { runNode } from '../run-node.ts'
 import type { Stoppable } from '../run-node.ts'
+import { startWorkers, type RunningWeir } from '../workers.ts'
 
 /** `weir up`: runs a node until it is told to stop. */
 export async function up(args: readonly string[], io: CommandIo): Promise<number> {
@@ -36,11 +38,7 @@ export async function up(args: readonly string[], io: CommandIo): Promise<number
   } catch (error) {
     const code = codeOfStartError(error)
     if (code === undefined) throw error
-    const isTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
-    const hint = isTaken
-      ? ' (choose another with --http or --mqtt HOST:PORT; port 0 takes any)'
-      : ''
-    io.stderr.write(`weir up: ${(error as Error).message}${hint}\n`)
+    io.stderr.write(`weir up: ${messageOfStartError(error)}\n`)
     return code
   }
 }
@@ -67,7 +65,7 @@ async function run(config: Config, how: { io: CommandIo; isDemo: boolean }): Pro
 interface StartContext {
   readonly io: CommandIo
   readonly isDemo: boolean
-  readonly logger: ReturnType<typeof createLogger>
+  readonly logger: Logger
 }
 
 /** With the servers that it needs and nobody named, which end after it. */
@@ -86,27 +84,19 @@ async function start(config: Config, context: StartContext): Promise<Stoppable> 
   }
 }
 
-async function startAlone(config: Config, context: StartContext): Promise<Stoppable> {
-  const { io, isDemo, logger } = context
-  const { startNode } = await import('../../compose/node.ts')
-  const node = await startNode(config, { logger })
-  const { http, mqtt, failed } = node
-  const asksForKeys = config.auth.mode === 'keys'
-  const isSecure = config.http.tls.certFile !== ''
-  io.stdout.write(
-    banner({
-      ...{ http, mqtt, mqtts: node.mqtts, data: config.data, startMs: performance.now() },
-      ...{ asksForKeys, isSecure },
-    }),
-  )
+async function startAlone(config: Config, { io, isDemo, logger }: StartContext): Promise<Stoppable> {
+  const { http, ...node } = hasWorkers(config)
+    ? await startWorkers(config, logger)
+    : await startOne(config, logger)
+  io.stdout.write(bannerOf(config, { ...node, http }))
   let demo: Demo | undefined
-  if (isDemo) {
+  if (isDemo && http !== undefined) {
     demo = startDemo(`http://${formatAddress(reachable(http))}`, error =>
       logger.error({ err: error }, 'the demo fleet failed'),
     )
   }
   return {
-    failed,
+    failed: node.failed,
     failure: () => node.failure(),
     async stop() {
       await demo?.stop()
@@ -115,21 +105,26 @@ async function startAlone(config: Config, context: StartContext): Promise<Stoppa
   }
 }
 
-const UNAVAILABLE = new Set([
-  'EADDRINUSE',
-  'EADDRNOTAVAIL',
-  'EACCES',
-  'ENOTFOUND',
-  'EROFS',
-  'EPERM',
-])
-
-/** Undefined where the error is nobody's expectation and its trace is wanted. */
-function codeOfStartError(error: unknown): number | undefined {
-  if (error instanceof WeirError) {
-    if (error.kind === 'corrupt') return exitCode('damaged')
-    return exitCode(error.kind === 'config' ? 'usage' : 'unavailable')
+/** Everything in this process. */
+async function startOne(config: Config, logger: Logger): Promise<RunningWeir> {
+  const { startNode } = await import('../../compose/node.ts')
+  const node = await startNode(config, { logger })
+  return {
+    ...node,
+    async stop() {
+      // Others listen at this address too: clients are to go on there.
+      if (config.http.reusePort) await node.drain(config.processes.drainMs)
+      await node.stop()
+    },
   }
-  const { code } = error as NodeJS.ErrnoException
-  return code !== undefined && UNAVAILABLE.has(code) ? exitCode('unavailable') : undefined
+}
+
+function bannerOf(config: Config, running: RunningWeir): string {
+  const { http, mqtt, mqtts, workers } = running
+  return banner({
+    ...{ http, mqtt, mqtts, workers, data: config.data, startMs: performance.now() },
+    asksForKeys: config.auth.mode === 'keys',
+    isSecure: config.http.tls.certFile !== '',
+    isWhole: config.role !== 'processor',
+  })
 }

@@ -71,6 +71,7 @@ export async function startProcessor(
         ]),
       analytics: () => analytics?.counts(),
       store: () => store.stats(),
+      cache: engines.cacheFigures,
     })
     const node = { failed, failure: () => log.status().failure, stop, ...noDoors }
     if (link !== undefined) {

@@ -49,6 +49,12 @@ export function roleProblems(config: Config, report: Report): void {
       `Use ${part}.engine: ${sharedEngines(part).join(' or ')}, or one process.`,
     )
   }
+  const { engine: cache, queryTtlMs, latestTtlMs } = config.cache
+  if ((queryTtlMs > 0 || latestTtlMs > 0) && !sharedEngines('cache').includes(cache)) {
+    const message = `${what} do not hear of each other's writes through cache.engine: ${cache}`
+    const others = sharedEngines('cache').join(' or ')
+    report('cache.engine', message, `Use cache.engine: ${others}, or keep no answers.`)
+  }
   if (!apart && !keepsEntries && config.analytics.enabled) {
     report(
       'analytics.enabled',

@@ -7,15 +7,13 @@ function processOf(accepted: number): Metrics {
   const metrics = new Metrics()
   metrics.attach({
     doors: () => new Map([['http', { accepted, rejected: 0 }]]),
-    mqtt: () => ({ clients: 0, messages: new Map() }),
     lagPoints: () => new Map(),
     analytics: () => undefined,
-    cache: () => ({ requests: 0, hits: 0 }),
-    devices: () => ({}),
-    violations: () => [],
+    cache: () => ({
+      ...{ requests: 0, hits: new Map(), entries: 0, bytes: 0, evictions: 0, invalidations: 0 },
+    }),
     store: () =>
       Promise.resolve({ stored: 70, duplicate: 0, unsettled: 0, diskBytes: 1, memoryBytes: 2 }),
-    bridges: () => [],
   })
   metrics.observeAppend(0.002)
   return metrics

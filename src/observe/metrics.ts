@@ -41,12 +41,12 @@ export interface MetricSources {
 
 /** Without doors there are none of their values. */
 export type ProcessSources = Partial<MetricSources> &
-  Pick<MetricSources, 'lagPoints' | 'analytics' | 'store'>
+  Pick<MetricSources, 'lagPoints' | 'analytics' | 'store' | 'cache'>
 
-const noDoors: Omit<MetricSources, 'lagPoints' | 'analytics' | 'store'> = {
+const noDoors: Omit<MetricSources, 'lagPoints' | 'analytics' | 'store' | 'cache'> = {
   doors: () => new Map(),
   mqtt: () => ({ clients: 0, messages: new Map() }),
-  cache: () => ({ hits: 0, requests: 0 }),
+  servers: () => new Map(),
   devices: () => ({}),
   violations: () => [],
   bridges: () => [],

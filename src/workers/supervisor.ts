@@ -202,7 +202,10 @@ export class Supervisor {
   #takeAnswer(child: Child, { id, value }: { readonly id: number; readonly value: unknown }): void {
     const gathering = this.#gatherings.get(id)
     if (gathering === undefined || !gathering.missing.delete(child)) return
-    gathering.answers.push({ process: this.#names.get(child) ?? '', value })
+    const name = this.#names.get(child) ?? ''
+    // While a worker is replaced there are two of its name.
+    const isTaken = gathering.answers.some(({ process }) => process === name)
+    gathering.answers.push({ process: isTaken ? `${name}-${child.pid}` : name, value })
     if (gathering.missing.size === 0) gathering.finish()
   }
 

@@ -64,6 +64,7 @@ interface Running {
   readonly ready: Promise<unknown>
   readonly released: Promise<void>
   readyMs: number
+  isGone: boolean
 }
 
 /**
@@ -126,10 +127,10 @@ export class WorkerSlot {
     }
   }
 
-  /** Ends it for good: after a drain, or at once. */
+  /** Ends it for good: after a drain, or at once. Undefined: there was nothing to end. */
   async end(how: 'retire' | 'stop'): Promise<Exit | undefined> {
     this.#ending = true
-    return this.#running === undefined ? undefined : this.#end(this.#running, how)
+    return this.#running?.isGone === false ? this.#end(this.#running, how) : undefined
   }
 
   async #end({ child }: Running, how: 'retire' | 'stop'): Promise<Exit> {
@@ -157,7 +158,8 @@ export class WorkerSlot {
     const ready = Promise.withResolvers<unknown>()
     const released = Promise.withResolvers<void>()
     ready.promise.catch(() => {})
-    const running = { child, ready: ready.promise, released: released.promise, readyMs: 0 }
+    const promises = { ready: ready.promise, released: released.promise }
+    const running = { child, ...promises, readyMs: 0, isGone: false }
     let failure: WorkerError | undefined
     child.onMessage(message => {
       if (message.type === 'failed') failure = new WorkerError(message.message, message.exitCode)
@@ -169,6 +171,7 @@ export class WorkerSlot {
       } else onMessage(child, message)
     })
     void child.exited.then(exit => {
+      running.isGone = true
       onGone(child)
       const how = `${name} ended before it was ready (${exit.signal ?? `exit code ${exit.code}`})`
       ready.reject(failure ?? new WorkerError(how, exit.code ?? 1))

@@ -1,5 +1,7 @@
 import { formatProblems } from '../../config/problem.ts'
 import type { LoadedConfig } from '../../config/load.ts'
+import { hasWorkers } from '../../config/role-rules.ts'
+import type { Config } from '../../config/schema.ts'
 import { withoutSecrets } from '../../config/secrets.ts'
 import { readArguments } from '../arguments.ts'
 import type { CommandIo } from '../command.ts'
@@ -26,13 +28,27 @@ function planOf({ config, file }: LoadedConfig) {
   const { log, store, cache, catalog, http, mqtt } = config
   return {
     topology: file,
-    roles: ['all'],
+    roles: config.role === 'all' && config.processes.processors > 0
+        ? ['gateway', 'processor']
+        : [config.role],
+    processes: processesOf(config),
     engines: { log: log.engine, store: store.engine, cache: cache.engine, catalog: catalog.engine },
     addresses: { http: http.address, ...(mqtt.enabled ? { mqtt: mqtt.address } : {}) },
     bridges: mqtt.bridges.map(({ name, url }) => `${name} ${url}`),
     data: config.data,
     access: config.auth.mode,
   }
+}
+
+/** How many processes of each kind, for people. */
+function processesOf(config: Config): string {
+  if (!hasWorkers(config)) return 'one'
+  const { role, processes } = config
+  const { min, max, processors } = processes
+  const gateways = `${min === max ? min : `${min} to ${max}`} with doors`
+  const others = `${processors} from the log to the store`
+  if (role === 'processor') return others
+  return role === 'gateway' || processors === 0 ? gateways : `${gateways}, ${others}`
 }
 
 function jsonPlan(loaded: LoadedConfig) {
@@ -42,7 +58,7 @@ function jsonPlan(loaded: LoadedConfig) {
 }
 
 function textPlan(loaded: LoadedConfig): string {
-  const { topology, roles, engines, addresses, bridges, data, access } = planOf(loaded)
+  const { topology, roles, processes, engines, addresses, bridges, data, access } = planOf(loaded)
   const pairs = (values: object): string =>
     Object.entries(values)
       .map(([name, value]) => `${name} ${String(value)}`)
@@ -53,6 +69,7 @@ function textPlan(loaded: LoadedConfig): string {
     '',
     `  topology   ${topology}`,
     `  roles      ${roles.join(', ')}`,
+    ...(processes === 'one' ? [] : [`  processes  ${processes}`]),
     `  engines    ${pairs(engines)}`,
     `  listens    ${pairs(addresses)}`,
     ...bridges.map(bridge => `  bridge     ${bridge}`),

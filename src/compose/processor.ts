@@ -64,6 +64,7 @@ export async function startProcessor(
     closers.unshift(async () => readiness.stop())
     const { writer, analytics } = consumers
     metrics.attach({
+      log: () => log.status(),
       lagPoints: () =>
         new Map([
           [WRITER_GROUP, writer.pendingPoints],

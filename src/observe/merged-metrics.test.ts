@@ -8,6 +8,7 @@ function processOf(accepted: number): Metrics {
   metrics.attach({
     doors: () => new Map([['http', { accepted, rejected: 0 }]]),
     lagPoints: () => new Map(),
+    log: () => ({}),
     analytics: () => undefined,
     cache: () => ({
       ...{ requests: 0, hits: new Map(), entries: 0, bytes: 0, evictions: 0, invalidations: 0 },

@@ -41,9 +41,9 @@ export interface MetricSources {
 
 /** Without doors there are none of their values. */
 export type ProcessSources = Partial<MetricSources> &
-  Pick<MetricSources, 'lagPoints' | 'analytics' | 'store' | 'cache'>
+  Pick<MetricSources, 'lagPoints' | 'log' | 'analytics' | 'store' | 'cache'>
 
-const noDoors: Omit<MetricSources, 'lagPoints' | 'analytics' | 'store' | 'cache'> = {
+const noDoors: Omit<MetricSources, 'lagPoints' | 'log' | 'analytics' | 'store' | 'cache'> = {
   doors: () => new Map(),
   mqtt: () => ({ clients: 0, messages: new Map() }),
   servers: () => new Map(),

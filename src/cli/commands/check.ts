@@ -28,7 +28,8 @@ function planOf({ config, file }: LoadedConfig) {
   const { log, store, cache, catalog, http, mqtt } = config
   return {
     topology: file,
-    roles: config.role === 'all' && config.processes.processors > 0
+    roles:
+      config.role === 'all' && config.processes.processors > 0
         ? ['gateway', 'processor']
         : [config.role],
     processes: processesOf(config),

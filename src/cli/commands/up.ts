@@ -84,7 +84,10 @@ async function start(config: Config, context: StartContext): Promise<Stoppable> 
   }
 }
 
-async function startAlone(config: Config, { io, isDemo, logger }: StartContext): Promise<Stoppable> {
+async function startAlone(
+  config: Config,
+  { io, isDemo, logger }: StartContext,
+): Promise<Stoppable> {
   const { http, ...node } = hasWorkers(config)
     ? await startWorkers(config, logger)
     : await startOne(config, logger)

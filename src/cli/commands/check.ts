@@ -2,6 +2,7 @@ import { formatProblems } from '../../config/problem.ts'
 import type { LoadedConfig } from '../../config/load.ts'
 import { hasWorkers } from '../../config/role-rules.ts'
 import type { Config } from '../../config/schema.ts'
+import { plannedServers } from '../../config/server-plan.ts'
 import { withoutSecrets } from '../../config/secrets.ts'
 import { readArguments } from '../arguments.ts'
 import type { CommandIo } from '../command.ts'
@@ -34,6 +35,12 @@ function planOf({ config, file }: LoadedConfig) {
         : [config.role],
     processes: processesOf(config),
     engines: { log: log.engine, store: store.engine, cache: cache.engine, catalog: catalog.engine },
+    servers: Object.fromEntries(
+      plannedServers(config).map(({ name, addresses }) => [
+        name,
+        addresses.length === 0 ? 'started by Weir' : addresses.join(' '),
+      ]),
+    ),
     addresses: { http: http.address, ...(mqtt.enabled ? { mqtt: mqtt.address } : {}) },
     bridges: mqtt.bridges.map(({ name, url }) => `${name} ${url}`),
     data: config.data,
@@ -59,7 +66,8 @@ function jsonPlan(loaded: LoadedConfig) {
 }
 
 function textPlan(loaded: LoadedConfig): string {
-  const { topology, roles, processes, engines, addresses, bridges, data, access } = planOf(loaded)
+  const { topology, roles, processes, engines, servers, addresses, bridges, data, access } =
+    planOf(loaded)
   const pairs = (values: object): string =>
     Object.entries(values)
       .map(([name, value]) => `${name} ${String(value)}`)
@@ -72,6 +80,7 @@ function textPlan(loaded: LoadedConfig): string {
     `  roles      ${roles.join(', ')}`,
     ...(processes === 'one' ? [] : [`  processes  ${processes}`]),
     `  engines    ${pairs(engines)}`,
+    ...(Object.keys(servers).length === 0 ? [] : [`  servers    ${pairs(servers)}`]),
     `  listens    ${pairs(addresses)}`,
     ...bridges.map(bridge => `  bridge     ${bridge}`),
     `  access     ${access}${loaded.config.insecure ? ', beyond this machine too (insecure)' : ''}`,

@@ -3,7 +3,8 @@ import { Connection } from './connection.ts'
 
 const ALL = `SELECT process, state, written_at_ms, tenants FROM ledger_page`
 const FIND = `SELECT 1 FROM ledger_page WHERE process = ?`
-const SAVE = `INSERT INTO ledger_page (process, state, written_at_ms, tenants) VALUES (?, ?, ?, ?)`
+const SAVE = `INSERT OR REPLACE INTO ledger_page (process, state, written_at_ms, tenants)
+  VALUES (?, ?, ?, ?)`
 const DELETE = `DELETE FROM ledger_page WHERE process = ?`
 
 /**

@@ -1,4 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
+import { Refresher } from '../kit/refresher.ts'
 import type { Access } from '../model/access.ts'
 import { keyEndMs, type Key } from '../model/key.ts'
 import type { Catalog } from '../ports/catalog.ts'
@@ -6,7 +7,7 @@ import type { Clock } from '../ports/clock.ts'
 import { hashOfKey, idOfKey } from './key-text.ts'
 
 export interface KeyRingOptions {
-  readonly catalog: Pick<Catalog, 'keysSince' | 'touchKeys' | 'forgetKeys'>
+  readonly catalog: Pick<Catalog, 'capabilities' | 'keysSince' | 'touchKeys' | 'forgetKeys'>
   readonly clock: Clock
   /** Whose keys may see what concerns all tenants. */
   readonly operatorTenant: string
@@ -19,6 +20,10 @@ const SYNC_INTERVAL_MS = 1000
 /** How coarse "last used" is: a write to the catalog a key and interval at most. */
 const USE_INTERVAL_MS = 60_000
 const FORGET_INTERVAL_MS = 3_600_000
+/** Unknown keys make the ring ask the catalog, all together, this often at most. */
+const REFRESH_GAP_MS = 20
+/** How long a request with an unknown key waits for a catalog that does not answer. */
+const REFRESH_PATIENCE_MS = 250
 /** How long ended keys stay in lists. */
 const KEEP_ENDED_MS = 30 * 86_400_000
 
@@ -44,6 +49,15 @@ export class KeyRing {
   #used = new Set<Entry>()
   #version = 0
   #syncing: Promise<void> | undefined
+  #isFailing = false
+  readonly #refresher = new Refresher({
+    gapMs: REFRESH_GAP_MS,
+    patienceMs: REFRESH_PATIENCE_MS,
+    ask: begin => {
+      begin()
+      return this.#sync()
+    },
+  })
   readonly #stops: readonly (() => void)[]
 
   private constructor(options: KeyRingOptions) {
@@ -52,7 +66,7 @@ export class KeyRing {
     const every = (ms: number, task: () => Promise<void>): (() => void) =>
       clock.every(ms, () => void task().catch(onError))
     this.#stops = [
-      every(SYNC_INTERVAL_MS, () => this.sync()),
+      every(SYNC_INTERVAL_MS, () => this.#follow()),
       every(USE_INTERVAL_MS, () => this.#saveUse()),
       every(FORGET_INTERVAL_MS, () => this.#forget()),
     ]
@@ -126,6 +140,21 @@ export class KeyRing {
     })
   }
 
+  /** Learns what other processes have done until now, where they issue keys too. Never rejects. */
+  async refresh(): Promise<void> {
+    if (this.#options.catalog.capabilities.isShared) await this.#refresher.refresh()
+  }
+
+  /**
+   * Where another process may have issued the key that is not known here: resolves when that would
+   * be known. Undefined where that cannot be, and nobody needs to wait.
+   */
+  learn(text: string): Promise<void> | undefined {
+    if (!this.#options.catalog.capabilities.isShared) return undefined
+    const id = idOfKey(text)
+    return id === undefined || this.#entries.has(id) ? undefined : this.refresh()
+  }
+
   /** Learns what other processes have changed. */
   sync(): Promise<void> {
     this.#syncing ??= this.#sync().finally(() => (this.#syncing = undefined))
@@ -138,10 +167,23 @@ export class KeyRing {
     await this.#saveUse()
   }
 
+  /** Of several failures in a row the first is told. */
+  async #follow(): Promise<void> {
+    try {
+      await this.sync()
+      this.#isFailing = false
+    } catch (error) {
+      const isFirst = !this.#isFailing
+      this.#isFailing = true
+      if (isFirst) throw error
+    }
+  }
+
   async #sync(): Promise<void> {
     const { version, keys } = await this.#options.catalog.keysSince(this.#version)
     for (const key of keys) this.take(key)
-    this.#version = version
+    // Two may be under way, and end in the other order.
+    this.#version = Math.max(this.#version, version)
   }
 
   #find(text: string): Entry | undefined {

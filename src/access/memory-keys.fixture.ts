@@ -2,15 +2,26 @@ import type { Key } from '../model/key.ts'
 import type { Catalog } from '../ports/catalog.ts'
 import { WeirError } from '../ports/errors.ts'
 
-type KeyCatalog = Pick<Catalog, 'keysSince' | 'createKey' | 'endKey' | 'touchKeys' | 'forgetKeys'>
+type KeyCatalog = Pick<
+  Catalog,
+  'capabilities' | 'keysSince' | 'createKey' | 'endKey' | 'touchKeys' | 'forgetKeys'
+>
 
 /** The keys of a catalog in memory, for tests: it outlives rings, like a file, and fails on demand. */
 export class MemoryKeys implements KeyCatalog {
   readonly #keys = new Map<string, { key: Key; version: number }>()
   #version = 0
   failing = false
+  /** How often somebody asked for changes. */
+  polls = 0
+  readonly capabilities: { isShared: boolean }
+
+  constructor({ isShared = false } = {}) {
+    this.capabilities = { isShared }
+  }
 
   keysSince(version: number): Promise<{ version: number; keys: Key[] }> {
+    this.polls++
     return this.#turn(() => ({
       version: this.#version,
       keys: [...this.#keys.values()].filter(row => row.version > version).map(row => row.key),

@@ -8,6 +8,7 @@ import type { Clock } from '../ports/clock.ts'
 export interface NodeAccess {
   readonly open: Access | undefined
   readonly verify: (key: string) => Access | undefined
+  readonly learn: (key: string) => Promise<void> | undefined
   readonly limits: RateLimits
 }
 
@@ -18,6 +19,7 @@ export function nodeAccess(
   return {
     open: auth.mode === 'open' ? openAccess(ingest.tenant) : undefined,
     verify: key => ring.verify(key),
+    learn: key => ring.learn(key),
     limits: new RateLimits({ ...limits, clock }),
   }
 }

@@ -34,6 +34,7 @@ export function httpServices(config: Config, core: Core & { gate: IngestGate }):
       revoke: (tenant, id) => keys.revoke(tenant, id),
       list: tenant => ring.list(tenant),
       find: (tenant, id) => ring.find(tenant, id),
+      refresh: () => ring.refresh(),
     },
     clock,
     logger: logger.child({ part: 'http' }),

@@ -23,7 +23,9 @@ const KEYS: Readonly<Record<string, Access>> = {
 function closed(limits: HttpAccess['limits'] = unlimited): Promise<TestHost> {
   const verify = (key: string): Access => KEYS[key]
   return testHost({
-    overrides: { access: { open: undefined, verify, openMetrics: false, limits } },
+    overrides: {
+      access: { open: undefined, verify, learn: () => undefined, openMetrics: false, limits },
+    },
   })
 }
 

@@ -49,6 +49,20 @@ export function limitHeaders(states: readonly LimitState[]): Record<string, stri
 }
 
 /**
+ * Where a key is not known, but another process may have just issued it: resolves when it is worth
+ * looking again. Undefined where it is not.
+ */
+export function learnKey(
+  { access }: HttpServices,
+  request: FastifyRequest,
+  error: unknown,
+): Promise<void> | undefined {
+  if (!(error instanceof HttpProblem) || error.status !== 401) return undefined
+  const key = presentedKey(request, request.routeOptions.config)
+  return key === undefined ? undefined : access.learn(key)
+}
+
+/**
  * The same answer whatever is wrong with the key, so that nobody finds out by trying whether one
  * exists, has expired or belongs to somebody else.
  */

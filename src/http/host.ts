@@ -12,7 +12,7 @@ import type {
 } from 'fastify'
 import Type, { type TSchema } from 'typebox'
 import type { HttpApp } from './app.ts'
-import { accessOf, limitHeaders } from './auth.ts'
+import { accessOf, learnKey, limitHeaders } from './auth.ts'
 import { takeBodies } from './body.ts'
 import { drain } from './drain.ts'
 import { bodyValidator } from './json-body.ts'
@@ -178,17 +178,21 @@ function grantAccess(app: HttpApp, services: HostServices): void {
   app.decorateRequest('access')
   app.addHook('onRequest', (request, reply, done) => {
     const { scope } = request.routeOptions.config
-    if (scope === 'none' || request.is404) done()
-    else {
-      try {
-        request.access = accessOf(services, request)
-        const states = services.access.limits.states(request.access)
-        if (states.length > 0) reply.headers(limitHeaders(states))
-        done()
-      } catch (error) {
-        done(error as Error)
-      }
+    if (scope === 'none' || request.is404) return done()
+    const grant = (): void => {
+      request.access = accessOf(services, request)
+      const states = services.access.limits.states(request.access)
+      if (states.length > 0) reply.headers(limitHeaders(states))
     }
+    try {
+      grant()
+    } catch (error) {
+      const learned = learnKey(services, request, error)
+      if (learned === undefined) done(error as Error)
+      else void learned.then(grant).then(() => done(), done)
+      return
+    }
+    done()
   })
 }
 

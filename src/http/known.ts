@@ -7,12 +7,12 @@ import type { HttpServices } from './services.ts'
  * has declared something at one process asks for it at the next.
  */
 export async function foundOrRefreshed<T>(
-  registry: Pick<HttpServices['registry'], 'refresh'>,
+  known: { refresh(): Promise<void> },
   find: () => T | undefined,
 ): Promise<T | undefined> {
   const found = find()
   if (found !== undefined) return found
-  await registry.refresh()
+  await known.refresh()
   return find()
 }
 

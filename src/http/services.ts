@@ -39,7 +39,8 @@ export interface HttpServices {
   /** Weir's version, for the OpenAPI document and the landing page. */
   readonly version: string
   readonly access: HttpAccess
-  readonly keys: Pick<Keys, 'create' | 'rotate' | 'revoke'> & Pick<KeyRing, 'list' | 'find'>
+  readonly keys: Pick<Keys, 'create' | 'rotate' | 'revoke'> &
+    Pick<KeyRing, 'list' | 'find' | 'refresh'>
   readonly clock: Clock
   readonly logger: HttpLogger
   readonly limits: HttpLimits
@@ -112,6 +113,8 @@ export interface HttpAccess {
   readonly open: Access | undefined
   /** What a key allows; undefined for anything that is no key that works now. */
   readonly verify: (key: string) => Access | undefined
+  /** Resolves when a key that another process has just issued would be known; undefined: it is none. */
+  readonly learn: (key: string) => Promise<void> | undefined
   readonly limits: Pick<RateLimits, 'take' | 'states'>
   /** Whether `/metrics` needs no key. */
   readonly openMetrics: boolean

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { Refresher } from '../kit/refresher.ts'
 import type { Device } from '../model/device.ts'
 import type { Catalog, CatalogChanges, SeenDevice } from '../ports/catalog.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -46,8 +46,7 @@ export class SharedCatalog {
   readonly #heard = new MarkedIds()
   #version: number
   #contactsVersion: number
-  #refresh: Promise<void> | undefined
-  #followedAtMs = -Infinity
+  readonly #refresher: Refresher
   #isPolling = false
   #isFailing = false
   readonly #stop: () => void
@@ -56,6 +55,15 @@ export class SharedCatalog {
     this.#options = options
     this.#version = options.version
     this.#contactsVersion = options.contactsVersion
+    this.#refresher = new Refresher({
+      gapMs: REFRESH_GAP_MS,
+      patienceMs: REFRESH_PATIENCE_MS,
+      ask: begin =>
+        options.turn(() => {
+          begin()
+          return this.#follow()
+        }),
+    })
     this.#stop = options.clock.every(POLL_INTERVAL_MS, () => void this.#poll())
   }
 
@@ -97,28 +105,14 @@ export class SharedCatalog {
    * For reads that find nothing: learns what the others had changed when it was called. Calls share
    * their questions, so that many cost little. Never rejects, and gives up after a short time.
    */
-  async refresh(): Promise<void> {
-    this.#refresh ??= this.#refreshAll().catch(() => undefined)
-    const patience = new AbortController()
-    const { signal } = patience
-    const timeout = sleep(REFRESH_PATIENCE_MS, undefined, { signal }).catch(() => undefined)
-    await Promise.race([this.#refresh, timeout])
-    patience.abort()
+  refresh(): Promise<void> {
+    return this.#refresher.refresh()
   }
 
   /** Tells the last contacts; what the catalog does not take is let go. */
   async close(): Promise<void> {
     this.#stop()
     await this.#options.turn(() => this.#tell()).catch(() => undefined)
-  }
-
-  async #refreshAll(): Promise<void> {
-    await sleep(Math.max(0, this.#followedAtMs + REFRESH_GAP_MS - performance.now()))
-    await this.#options.turn(() => {
-      // Who calls from now on may mean changes that this does not see.
-      this.#refresh = undefined
-      return this.#follow()
-    })
   }
 
   async #poll(): Promise<void> {
@@ -150,7 +144,6 @@ export class SharedCatalog {
 
   async #follow(): Promise<void> {
     const { catalog, merge } = this.#options
-    this.#followedAtMs = performance.now()
     for (;;) {
       const changes = await catalog.changesSince(this.#version)
       if (changes.version === this.#version) return

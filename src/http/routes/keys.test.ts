@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { keyedHost } from '../../../test/fixtures/keyed-host.ts'
+import { MemoryKeys } from '../../access/memory-keys.fixture.ts'
 
 async function setUp(t: TestContext) {
   const host = await keyedHost(t)
@@ -120,4 +121,27 @@ test('a route may take the key where its clients put it', async t => {
   assert.equal(await status(`/write?u=${key}`), 401)
   assert.equal(await status(`/of/${key}/telemetry`), 200)
   assert.equal(await status(`/of/telemetry/telemetry`), 401)
+})
+
+test('a key that another process issued works at once, where processes share the catalog', async t => {
+  const shared = new MemoryKeys({ isShared: true })
+  const [a, b] = await Promise.all([keyedHost(t, shared), keyedHost(t, shared)])
+  const key = await a.issue()
+  const as = (text: string) => ({ headers: { authorization: `Bearer ${text}` } })
+  const asked = await Promise.all(
+    Array.from({ length: 9 }, () => b.send('GET', '/api/v1/keys', as(key))),
+  )
+  assert.deepEqual(new Set(asked.map(({ status }) => status)), new Set([200]))
+  const wrong = `weir_${'a'.repeat(10)}_${'b'.repeat(32)}`
+  assert.equal((await b.send('GET', '/api/v1/keys', as(wrong))).status, 401)
+  assert.equal((await b.send('GET', '/api/v1/keys', as('no key'))).status, 401)
+  const issued = await a.issue({ name: 'rotated' })
+  const rotate = `/api/v1/keys/${issued.split('_')[1]}/rotate`
+  assert.equal((await b.send('POST', rotate, as(key))).status, 201)
+
+  const alone = new MemoryKeys()
+  const [c, d] = await Promise.all([keyedHost(t, alone), keyedHost(t, alone)])
+  const before = alone.polls
+  assert.equal((await d.send('GET', '/api/v1/keys', as(await c.issue()))).status, 401)
+  assert.equal(alone.polls, before)
 })

@@ -11,7 +11,7 @@ import {
   overlapSchema,
   shownKey,
 } from '../issued-key.ts'
-import { knownDevice } from '../known.ts'
+import { foundOrRefreshed, knownDevice } from '../known.ts'
 import { responses } from '../openapi.ts'
 import { notFound } from '../problem.ts'
 import type { HttpServices } from '../services.ts'
@@ -84,8 +84,9 @@ function endRoutes(app: HttpApp, { keys, clock }: HttpServices): void {
     response: responses({ 201: issuedSchema }, [400, 404, 409, 503]),
   }
   app.post('/api/v1/keys/:id/rotate', { schema: rotate, config }, async (request, reply) => {
-    const key = keys.find(request.tenant, request.params.id)
-    if (key === undefined) throw noKey(request.params.id)
+    const { tenant, params } = request
+    const key = await foundOrRefreshed(keys, () => keys.find(tenant, params.id))
+    if (key === undefined) throw noKey(params.id)
     const fresh = await keys.rotate(key, request.query.overlap_seconds * 1000)
     return issued(reply, fresh, clock.nowMs())
   })

@@ -81,7 +81,7 @@ const STEPS: readonly string[] = [
      written_at_ms REAL NOT NULL,
      tenants TEXT NOT NULL
    ) STRICT, WITHOUT ROWID;`,
-  // What is there at the step has the first version, so that \`since 0\` has all of it. Without indexes:
+  // What is there at the step has the first version, so that `since 0` has all of it. Without indexes:
   // there is one process, which asks for changes in tests only, and each would cost every write.
   `CREATE TABLE feed (
      stream TEXT NOT NULL PRIMARY KEY,

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { keyedHost } from '../../../test/fixtures/keyed-host.ts'
-import { MemoryKeys } from '../../access/memory-keys.fixture.ts'
+import { keyedHost, keysInMemory } from '../../../test/fixtures/keyed-host.ts'
 
 async function setUp(t: TestContext) {
   const host = await keyedHost(t)
@@ -124,7 +123,7 @@ test('a route may take the key where its clients put it', async t => {
 })
 
 test('a key that another process issued works at once, where processes share the catalog', async t => {
-  const shared = new MemoryKeys({ isShared: true })
+  const shared = keysInMemory({ isShared: true })
   const [a, b] = await Promise.all([keyedHost(t, shared), keyedHost(t, shared)])
   const key = await a.issue()
   const as = (text: string) => ({ headers: { authorization: `Bearer ${text}` } })
@@ -139,7 +138,7 @@ test('a key that another process issued works at once, where processes share the
   const rotate = `/api/v1/keys/${issued.split('_')[1]}/rotate`
   assert.equal((await b.send('POST', rotate, as(key))).status, 201)
 
-  const alone = new MemoryKeys()
+  const alone = keysInMemory({ isShared: false })
   const [c, d] = await Promise.all([keyedHost(t, alone), keyedHost(t, alone)])
   const before = alone.polls
   assert.equal((await d.send('GET', '/api/v1/keys', as(await c.issue()))).status, 401)

@@ -11,6 +11,7 @@ export class MarkedIds {
 
   /** Hot. */
   add(id: number): void {
+    if (this.#marks[id] === MARKED) return
     if (id >= this.#marks.length) this.#grow(id)
     if (this.#marks[id] === ABSENT) this.#waiting.push(id)
     this.#marks[id] = MARKED

@@ -32,6 +32,7 @@ export class WriteBehind {
   readonly #options: WriteBehindOptions
   readonly #fresh = new MarkedIds()
   readonly #seen = new MarkedIds()
+  readonly #first = [this.#fresh]
   readonly #all = [this.#fresh, this.#seen]
   #lastTurn: Promise<unknown> = Promise.resolve()
   #lastFlush: Promise<void> = Promise.resolve()
@@ -46,7 +47,7 @@ export class WriteBehind {
     const { clock, flushIntervalMs, touchEveryTicks } = options
     this.#stop = clock.every(flushIntervalMs, () => {
       this.#ticks++
-      this.#write(this.#ticks % touchEveryTicks === 0 ? this.#all : [this.#fresh])
+      this.#write(this.#ticks % touchEveryTicks === 0 ? this.#all : this.#first)
     })
   }
 
@@ -87,7 +88,7 @@ export class WriteBehind {
   /** Resolves when the catalog has every device that was met; undefined when it has them already. */
   whenMetAreSaved(): Promise<void> | undefined {
     if (this.#fresh.size === 0 && this.#flushing === 0) return undefined
-    return this.#flush([this.#fresh])
+    return this.#flush(this.#first)
   }
 
   /** The catalog answers: what waits need wait no longer. */
@@ -106,7 +107,7 @@ export class WriteBehind {
 
   /** Off the hot path, together with what is met meanwhile. */
   #writeSoon(): void {
-    setImmediate(() => this.#write([this.#fresh]))
+    setImmediate(() => this.#write(this.#first))
   }
 
   /** Unless there is nothing, it is being done, or it failed a short time ago. */

@@ -14,6 +14,8 @@ export type Values = readonly unknown[]
 /** Each numbers its changes on its own. */
 export type Stream = 'registry' | 'units' | 'keys' | 'contacts'
 
+/** Its statements take milliseconds; people wait for them, and changes for each other. */
+const ANSWER_TIMEOUT_MS = 10_000
 /** Rows a transaction: what others who write may have to wait for, 10 to 20 ms. */
 const ROWS_A_TRANSACTION = 500
 
@@ -37,7 +39,7 @@ export class CatalogDatabase {
     const poolSize = Math.min(connections, options.poolSize)
     const pool = await PostgresPool.open({
       ...{ applicationName: 'weir catalog', ...options },
-      poolSize,
+      ...{ poolSize, statementTimeoutMs: shorter(options.statementTimeoutMs, ANSWER_TIMEOUT_MS) },
     })
     try {
       await migrate(pool, { part: 'catalog', migrations: MIGRATIONS })
@@ -124,6 +126,10 @@ export class CatalogDatabase {
     if (this.#isClosed) throw new WeirError('closed', 'the catalog is closed')
   }
 }
+
+/** 0 is no limit. */
+const shorter = (oneMs: number, otherMs: number): number =>
+  oneMs === 0 ? otherMs : Math.min(oneMs, otherMs)
 
 const ADVANCE = 'UPDATE feed SET version = version + $2 WHERE stream = $1 RETURNING version'
 

@@ -62,7 +62,8 @@ export const KEYS_HELP = [
   'weir keys rotate ID [OPTION…]    issues a key in place of another, which works on for a while',
   'weir keys revoke ID [OPTION…]    ends a key; running nodes know within a second or two',
   '',
-  'They work on the data folder (--data, or as configured), whether a node runs on it or not.',
+  'They work on the configured catalog, in the data folder or in PostgreSQL, whether a node runs on',
+  'it or not.',
   '',
   ...Object.entries(ACTIONS).flatMap(([name, { options }]) => [
     `${name}:`,

@@ -63,7 +63,13 @@ export class PostgresPool {
     if (!options.url) throw new WeirError('config', 'postgres.url: there is no address')
     const pool = new PostgresPool(options, await library())
     try {
-      await pool.query({ text: 'SELECT 1' })
+      const { rows } = await pool.query<{ encoding: string }>({
+        text: `SELECT current_setting('server_encoding') AS encoding`,
+      })
+      if (rows[0].encoding !== 'UTF8') {
+        const message = `the database must be in UTF8, it is in ${rows[0].encoding}`
+        throw new WeirError('config', `PostgreSQL: ${message}`)
+      }
     } catch (error) {
       await pool.close()
       throw error

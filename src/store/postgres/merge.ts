@@ -55,8 +55,8 @@ export function entryProblem({ batch }: StoreEntry): string | undefined {
   return undefined
 }
 
-/** Three of them, of four bytes a character, fit into a row of an index. */
-const MAX_NAME_LENGTH = 200 * 4
+/** No door lets longer ones in; what is too long for a row of an index, the server refuses. */
+const MAX_NAME_LENGTH = 800
 
 /** Points of all entries by series: `starts[g] .. starts[g + 1]` are those of `groups[g]`, as they came. */
 interface Gathered {

@@ -88,7 +88,7 @@ export class Partitions {
     const at = known.findLastIndex(({ start }) => start <= time) + 1
     const start = Math.max(aligned, known[at - 1]?.end ?? 0)
     const end = Math.min(aligned + this.#spanUs, known[at]?.start ?? Infinity)
-    const name = `points_${new Date(start / 1000).toISOString().slice(0, 19).replaceAll(/\D/g, '')}_${start % 1e6}`
+    const name = nameOf(start)
     // Attaching locks out nobody who reads or writes, other than CREATE TABLE … PARTITION OF.
     await client.query(`CREATE TABLE ${name} (LIKE points INCLUDING ALL)`)
     const bounds = `FROM (${timeLiteral(start)}) TO (${timeLiteral(end)})`
@@ -99,6 +99,13 @@ export class Partitions {
     })
     return known.toSpliced(at, 0, { start, end, name })
   }
+}
+
+/** `points_20260115`, with the time of day where it begins at another. */
+function nameOf(start: number): string {
+  const digits = new Date(start / 1000).toISOString().replaceAll(/\D/g, '')
+  const microseconds = String(start % 1000).padStart(3, '0')
+  return `points_${`${digits}${microseconds}`.replace(/(?<=^\d{8})0+$/, '')}`
 }
 
 function covers(partitions: readonly Span[], time: number): boolean {

@@ -1,6 +1,6 @@
 import { migrate } from '../../postgres/migrate.ts'
 import { PostgresPool } from '../../postgres/postgres-pool.ts'
-import type { PostgresOptions } from '../../postgres/postgres-pool.ts'
+import type { PoolFigures, PostgresOptions } from '../../postgres/postgres-pool.ts'
 import { WeirError } from '../../ports/errors.ts'
 import type { LogPosition } from '../../ports/log.ts'
 import type {
@@ -136,6 +136,11 @@ export class PostgresStore implements Store {
 
   async stats(): Promise<StoreStats> {
     return { ...(await this.#stats.read()), memoryBytes: this.#writer.pendingBytes }
+  }
+
+  /** Of the pool, for the metrics. */
+  figures(): { readonly pool: PoolFigures } {
+    return { pool: this.#context.pool.figures() }
   }
 
   close(): Promise<void> {

@@ -189,4 +189,5 @@ function attachMetrics(core: Core, mqtt: MqttDoor | undefined, bridges: Bridges)
     store: () => store.stats(),
     bridges: () => bridges.all.map(bridge => bridge.stats()),
   })
+  if (store.figures !== undefined) metrics.attachDatabase(() => store.figures!())
 }

@@ -31,6 +31,7 @@ export function measuredStore(store: Store, { onWrite, onQuery }: StoreTimes): S
     latest: () => store.latest(),
     ...(newest === undefined ? {} : { newest: request => newest.call(store, request) }),
     stats: () => store.stats(),
+    ...(store.figures === undefined ? {} : { figures: () => store.figures!() }),
     close: () => store.close(),
   }
 }

@@ -1,6 +1,8 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
 import type { LogStatus } from '../ports/log.ts'
 import type { ServerHealth } from '../ports/server-health.ts'
+import type { DatabaseFigures } from '../ports/store.ts'
+import { databaseMetrics } from './database-metrics.ts'
 import { HotHistogram } from './hot-histogram.ts'
 import { bridgeMetrics, type BridgeFigures } from './bridge-metrics.ts'
 import { cacheMetrics, serverMetrics, type CacheFigures } from './cache-metrics.ts'
@@ -168,6 +170,11 @@ export class Metrics {
       each.set({ place: 'disk' }, diskBytes)
       each.set({ place: 'memory' }, memoryBytes)
     })
+  }
+
+  /** Likewise, of the store's database. */
+  attachDatabase(read: () => Promise<DatabaseFigures>): void {
+    databaseMetrics(this.#registry, read)
   }
 
   /** The Prometheus text format. */

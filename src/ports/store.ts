@@ -111,6 +111,26 @@ export interface StoreStats {
   readonly failure?: string
 }
 
+/** A statement of a database, with all that has been called of it. */
+export interface StatementFigures {
+  readonly statement: string
+  readonly calls: number
+  readonly totalMs: number
+}
+
+/** What is known of the database that a store is kept in. */
+export interface DatabaseFigures {
+  readonly connections: {
+    readonly size: number
+    readonly inUse: number
+    readonly idle: number
+    /** Who waits for a connection. */
+    readonly waiting: number
+  }
+  /** The slowest ones by the time of all their calls; empty where the database does not tell. */
+  readonly statements: readonly StatementFigures[]
+}
+
 /** What a store can do, as data: compositions that cannot work are refused by it. */
 export interface StoreCapabilities {
   /** A read called after `write` was called (not: resolved) sees its points. */
@@ -179,6 +199,8 @@ export interface Store {
    */
   newest?(request: NewestRead): Promise<readonly SeriesTime[]>
   stats(): Promise<StoreStats>
+  /** For the metrics; absent where there is no database. */
+  figures?(): Promise<DatabaseFigures>
   /** Flushes, then releases everything. Idempotent. */
   close(): Promise<void>
 }

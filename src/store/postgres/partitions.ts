@@ -56,7 +56,7 @@ export class Partitions {
     })
   }
 
-  /** Drops partitions whose points are all older; returns how many points went. */
+  /** Drops partitions whose points are all older; returns how many. */
   async dropBefore(time: number): Promise<number> {
     return this.#pool.transaction(async client => {
       await client.query('SET LOCAL statement_timeout = 0')

@@ -1,10 +1,14 @@
 import { migrate } from '../../postgres/migrate.ts'
 import { PostgresPool } from '../../postgres/postgres-pool.ts'
-import type { PoolFigures, PostgresOptions } from '../../postgres/postgres-pool.ts'
+import type { PostgresOptions } from '../../postgres/postgres-pool.ts'
+import { makeStatementsExtension, SlowestStatements } from '../../postgres/slowest-statements.ts'
+import { systemClock } from '../../ports/clock.ts'
+import type { Clock } from '../../ports/clock.ts'
 import { WeirError } from '../../ports/errors.ts'
 import type { LogPosition } from '../../ports/log.ts'
 import type {
   BucketRead,
+  DatabaseFigures,
   DownsampleRead,
   LatestColumns,
   RawRead,
@@ -23,6 +27,7 @@ import { readRaw } from './point-reads.ts'
 import type { ReadContext } from './point-reads.ts'
 import { Positions } from './positions.ts'
 import { latestPoints, readDownsampled, scanPoints } from './scan-reads.ts'
+import { Retention } from './retention.ts'
 import { MIGRATIONS } from './schema.ts'
 import { SeriesIndex } from './series-index.ts'
 import { StatsReader } from './stats-reader.ts'
@@ -40,6 +45,9 @@ export interface PostgresStoreOptions {
   readonly partitionMs?: number
   /** Bytes of entries that are not committed; beyond it writes are refused as overloaded. */
   readonly maxPendingBytes?: number
+  /** Partitions whose points are all older are dropped; 0: none. */
+  readonly retentionMs?: number
+  readonly clock?: Clock
   /** Which log the positions are of. */
   readonly log?: string
 }
@@ -56,6 +64,8 @@ export class PostgresStore implements Store {
   readonly #positions: Positions
   readonly #writer: Writer
   readonly #stats: StatsReader
+  readonly #slowest: SlowestStatements
+  readonly #retention: Retention | undefined
   readonly #listeners: ((positions: readonly LogPosition[]) => void)[] = []
   #closing: Promise<void> | undefined = undefined
 
@@ -64,6 +74,7 @@ export class PostgresStore implements Store {
     const pool = await PostgresPool.open(options.postgres)
     try {
       await migrate(pool, { part: 'store', migrations: MIGRATIONS })
+      await makeStatementsExtension(pool)
       const keepsLatest = (options.writes ?? 'merged') === 'merged'
       if (keepsLatest) await keepLatest(pool)
       else await neglectLatest(pool)
@@ -81,6 +92,9 @@ export class PostgresStore implements Store {
     this.#context = context
     this.#positions = new Positions(pool, options.log ?? 'log')
     this.#stats = new StatsReader(pool)
+    this.#slowest = new SlowestStatements(pool)
+    const { retentionMs = 0, clock = systemClock } = options
+    if (retentionMs > 0) this.#retention = new Retention(partitions, { clock, retentionMs })
     const index = new SeriesIndex(pool)
     const committer = new Committer({
       ...{ pool, index, partitions, positions: this.#positions, keepsLatest },
@@ -138,14 +152,19 @@ export class PostgresStore implements Store {
     return { ...(await this.#stats.read()), memoryBytes: this.#writer.pendingBytes }
   }
 
-  /** Of the pool, for the metrics. */
-  figures(): { readonly pool: PoolFigures } {
-    return { pool: this.#context.pool.figures() }
+  async figures(): Promise<DatabaseFigures> {
+    const statements = await this.#slowest.read()
+    return { connections: this.#context.pool.figures(), statements }
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#writer.drained().then(() => this.#context.pool.close())
+    this.#closing ??= this.#end()
     return this.#closing
+  }
+
+  async #end(): Promise<void> {
+    await Promise.all([this.#writer.drained(), this.#retention?.stop()])
+    await this.#context.pool.close()
   }
 
   #mustBeOpen(): void {

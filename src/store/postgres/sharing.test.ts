@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
 import { NO_POSTGRES, poolOptions, testSchema } from '../../../test/fixtures/postgres.ts'
+import { fakeClock } from '../../../test/fixtures/fake-clock.ts'
+import { until } from '../../../test/fixtures/until.ts'
 import { PostgresPool } from '../../postgres/postgres-pool.ts'
 import type { WeirError } from '../../ports/errors.ts'
 import type { StoreEntry } from '../../ports/store.ts'
@@ -147,6 +149,44 @@ describe('several stores on one PostgreSQL', { skip: NO_POSTGRES }, () => {
     await pool.query({ text: 'DELETE FROM partitions' })
     await store.write([entry(series('d', 20, 5))])
     assert.equal((await rows(store, 'd')).length, 20)
+  })
+
+  test('partitions that are older than is kept are dropped, and the others stay', async t => {
+    const schema = testSchema(t)
+    const first = await open(t, schema)
+    const days = [0, 1, 2, 3, 4].map(day => ({
+      device: 'd',
+      metric: 'm',
+      time: day * DAY_US,
+      value: day,
+    }))
+    await first.write([entry(days)])
+    await first.close()
+    const clock = fakeClock(4.5 * (DAY_US / 1000))
+    const store = await open(t, schema, { retentionMs: 2 * (DAY_US / 1000), clock })
+    await until('old partitions to go', async () => (await rows(store, 'd')).length === 3)
+    // Closing waits for what is being dropped.
+    await store.close()
+    const again = await open(t, schema)
+    assert.deepEqual(
+      (await rows(again, 'd')).map(([, value]) => value),
+      [2, 3, 4],
+    )
+    // What comes late for a day that is gone makes it again.
+    await again.write([entry(days.slice(0, 1))])
+    assert.equal((await rows(again, 'd')).length, 4)
+  })
+
+  test('its connections and slowest statements are told for the metrics', async t => {
+    const store = await open(t, testSchema(t))
+    await store.write([entry(series('d', 3))])
+    const { connections, statements } = await store.figures()
+    assert.equal(connections.size, poolOptions('').poolSize)
+    assert.ok(connections.idle > 0)
+    for (const { statement, calls } of statements) {
+      assert.ok(statement.length <= 120)
+      assert.ok(calls > 0)
+    }
   })
 
   test('newest points are found after single writes, which keep no table of them', async t => {

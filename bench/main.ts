@@ -14,6 +14,7 @@ import {
   singleFigure,
 } from './figures/ingest.ts'
 import { latestFigure } from './figures/latest.ts'
+import { postgresFigures } from './figures/postgres.ts'
 import { startFigures } from './figures/start.ts'
 import { transferFigures } from './figures/transfer.ts'
 import { describeMachine } from './machine.ts'
@@ -34,6 +35,7 @@ const STEPS: Readonly<Record<string, Step>> = {
   mqtt: one(mqttFigure),
   latest: one(latestFigure),
   transfer: transferFigures,
+  postgres: postgresFigures,
 }
 const HISTORY: readonly HistoryPart[] = ['size', 'queries', 'recovery']
 const NAMES = [...Object.keys(STEPS), ...HISTORY]

@@ -243,6 +243,10 @@ export const configSchema = section('The configuration of a Weir node.', {
         ['merged', 'single'],
         '`merged`: all that waits is one transaction. `single`: each request is one, to compare with.',
       ),
+      compressAfterMs: duration(
+        7 * DAY,
+        'Where the server has TimescaleDB: chunks are compressed when their points are so old.',
+      ),
       retentionMs: duration(0, 'Partitions whose points are all older are dropped; 0: none.', 0),
     }),
     headBytes: bytes(128 * MB, 'Memory for points that are not in blocks yet.', 1 * MB),

@@ -60,6 +60,35 @@ test('counters are what the parts count, however often they are scraped', async 
   }
 })
 
+test('a database tells its connections and slowest statements; one that is away leaves only them out', async () => {
+  const statement = 'SELECT "x"'
+  let isAway = false
+  const metrics = attached()
+  metrics.attachDatabase(() =>
+    isAway
+      ? Promise.reject(new Error('away'))
+      : Promise.resolve({
+          connections: { size: 15, inUse: 2, idle: 3, waiting: 4 },
+          statements: [{ statement, calls: 7, totalMs: 1500 }],
+        }),
+  )
+  for (let scrape = 0; scrape < 2; scrape++) {
+    const text = await metrics.text()
+    for (const line of [
+      'weir_database_connections{state="in_use"} 2',
+      'weir_database_connections{state="waiting"} 4',
+      'weir_database_statement_calls_total{statement="SELECT \\"x\\""} 7',
+      'weir_database_statement_seconds_total{statement="SELECT \\"x\\""} 1.5',
+    ]) {
+      assert.ok(text.includes(line), line)
+    }
+  }
+  isAway = true
+  const text = await metrics.text()
+  assert.ok(!text.includes('state="in_use"'))
+  assert.ok(text.includes('telemetry_points_total{'))
+})
+
 test('a request is in the histogram of its route and in the counter', async () => {
   const metrics = attached()
   const request = { method: 'GET', route: '/x/:id', status: 200 }

@@ -27,6 +27,8 @@ interface CopyConnection {
 
 /** The messages of the protocol that a COPY can be answered with; `pg` calls them by these names. */
 class CopyIn implements Submittable {
+  /** `pg` puts its own here, to stop its timer. */
+  callback: (() => void) | undefined = undefined
   readonly #options: CopyOptions
   #rows = 0
   #failed = false
@@ -50,10 +52,12 @@ class CopyIn implements Submittable {
 
   handleError(error: unknown): void {
     this.#failed = true
+    this.callback?.()
     this.#options.reject(error)
   }
 
   handleReadyForQuery(): void {
+    this.callback?.()
     if (!this.#failed) this.#options.resolve(this.#rows)
   }
 

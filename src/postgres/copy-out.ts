@@ -29,6 +29,8 @@ export function literal(value: string | readonly string[]): string {
 }
 
 class CopyOut implements Submittable {
+  /** `pg` puts its own here, to stop its timer. */
+  callback: (() => void) | undefined = undefined
   readonly #text: string
   readonly #settle: { resolve: (data: Buffer) => void; reject: (error: unknown) => void }
   readonly #chunks: Buffer[] = []
@@ -53,10 +55,12 @@ class CopyOut implements Submittable {
 
   handleError(error: unknown): void {
     this.#failed = true
+    this.callback?.()
     this.#settle.reject(error)
   }
 
   handleReadyForQuery(): void {
+    this.callback?.()
     if (!this.#failed) this.#settle.resolve(Buffer.concat(this.#chunks))
   }
 

@@ -20,9 +20,8 @@ export function migrate(
   { part, migrations }: { part: string; migrations: readonly Migration[] },
 ): Promise<void> {
   const { schema } = pool
-  return pool.transaction(async client => {
-    // The lock may take as long as another process migrates.
-    await client.query('SET LOCAL statement_timeout = 0')
+  return pool.unhurried(async client => {
+    // Which may take as long as another process migrates.
     await run(client, {
       text: 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))',
       values: [`weir.migrations.${schema}`],

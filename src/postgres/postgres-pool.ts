@@ -33,6 +33,8 @@ export type Statement = QueryConfig | QueryArrayConfig
 
 const FIRST_WAIT_MS = 100
 const LAST_WAIT_MS = 2000
+/** A server that has not broken off a statement by then does not answer at all: its connection is given up. */
+const GRACE_MS = 2000
 /** Tries of a transaction that met a deadlock. */
 const TRIES = 5
 const INT8 = 20
@@ -90,6 +92,7 @@ export class PostgresPool {
       connectionTimeoutMillis: options.connectTimeoutMs,
       idleTimeoutMillis: options.idleTimeoutMs,
       statement_timeout: options.statementTimeoutMs,
+      query_timeout: options.statementTimeoutMs === 0 ? 0 : options.statementTimeoutMs + GRACE_MS,
       application_name: options.applicationName ?? 'weir',
       // Compiling a plan takes longer than most of these statements.
       options: `-c search_path=${options.schema},public -c jit=off`,
@@ -137,6 +140,21 @@ export class PostgresPool {
         if (left <= 1 || !isRepeatable(error)) throw error
       }
     }
+  }
+
+  /** A transaction whose statements may take as long as they take: tables are made or filled. */
+  unhurried<T>(work: (client: PostgresClient) => Promise<T>): Promise<T> {
+    return this.transaction(async client => {
+      const { connectionParameters } = client as unknown as Timed
+      const { query_timeout } = connectionParameters
+      connectionParameters.query_timeout = 0
+      try {
+        await client.query('SET LOCAL statement_timeout = 0')
+        return await work(client)
+      } finally {
+        connectionParameters.query_timeout = query_timeout
+      }
+    })
   }
 
   figures(): PoolFigures {
@@ -202,8 +220,8 @@ async function inTransaction<T>(
     await client.query('COMMIT')
     return result
   } catch (error) {
-    // Where the connection is lost this fails too, and the first error says why.
-    await client.query('ROLLBACK').catch(() => undefined)
+    // Over a connection that is lost nothing can be said, and the server does it by itself.
+    if (!isConnectionLoss(postgresError(error))) await client.query('ROLLBACK')
     throw error
   }
 }
@@ -213,6 +231,11 @@ function isConnectionLoss({ kind, cause }: WeirError): boolean {
   if (kind !== 'retryable' || cause === undefined) return false
   const state = sqlState(cause)
   return state === undefined || /^(08|57P)/.test(state)
+}
+
+/** What `pg` looks up for each query. */
+interface Timed {
+  readonly connectionParameters: { query_timeout: number }
 }
 
 type Library = Pick<typeof import('pg'), 'Pool' | 'types'>

@@ -12,13 +12,12 @@ export async function neglectLatest(pool: PostgresPool): Promise<void> {
 /** Fills the table of the newest points anew where it was neglected; once, whoever starts at the same time. */
 export async function keepLatest(pool: PostgresPool): Promise<void> {
   const { rows } = await pool.query({ text: IS_NEGLECTED })
-  if (rows.length > 0) await pool.transaction(refill)
+  if (rows.length > 0) await pool.unhurried(refill)
 }
 
 const IS_NEGLECTED = `SELECT FROM settings WHERE name = 'latest' AND value = 'neglected'`
 
 async function refill(client: PostgresClient): Promise<void> {
-  await client.query('SET LOCAL statement_timeout = 0')
   await client.query('LOCK TABLE latest IN EXCLUSIVE MODE')
   const { rowCount } = await run(client, { text: `${IS_NEGLECTED} FOR UPDATE` })
   if (rowCount === 0) return

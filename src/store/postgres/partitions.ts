@@ -1,6 +1,7 @@
 import { run } from '../../postgres/postgres-pool.ts'
 import type { PostgresClient, PostgresPool } from '../../postgres/postgres-pool.ts'
 import { microseconds } from './statements.ts'
+import { dropChunksBefore } from './timescale.ts'
 import { timeLiteral } from './time-literal.ts'
 
 export interface Span {
@@ -19,12 +20,18 @@ interface Partition extends Span {
  */
 export class Partitions {
   readonly #pool: PostgresPool
+  readonly #isHypertable: boolean
   readonly #spanUs: number
   /** Rising; what this process knows of. Others may have made more. */
   #known: readonly Partition[] = []
 
-  constructor(pool: PostgresPool, { partitionMs }: { partitionMs: number }) {
+  /** `isHypertable`: TimescaleDB makes and drops them. */
+  constructor(
+    pool: PostgresPool,
+    { partitionMs, isHypertable = false }: { partitionMs: number; isHypertable?: boolean },
+  ) {
     this.#pool = pool
+    this.#isHypertable = isHypertable
     this.#spanUs = partitionMs * 1000
   }
 
@@ -42,11 +49,11 @@ export class Partitions {
 
   /** Makes sure that there is a partition for each of these times. */
   async ensure(times: Iterable<number>): Promise<void> {
+    if (this.#isHypertable) return
     const missing: number[] = []
     for (const time of times) if (!covers(this.#known, time)) missing.push(time)
     if (missing.length === 0) return
-    this.#known = await this.#pool.transaction(async client => {
-      await client.query('SET LOCAL statement_timeout = 0')
+    this.#known = await this.#pool.unhurried(async client => {
       await this.lock(client)
       let known = await listed(client)
       for (const time of missing.toSorted((a, b) => a - b)) {
@@ -56,10 +63,10 @@ export class Partitions {
     })
   }
 
-  /** Drops partitions whose points are all older; returns how many. */
-  async dropBefore(time: number): Promise<number> {
-    return this.#pool.transaction(async client => {
-      await client.query('SET LOCAL statement_timeout = 0')
+  /** Drops partitions whose points are all older. */
+  async dropBefore(time: number): Promise<void> {
+    if (this.#isHypertable) return dropChunksBefore(this.#pool, time)
+    await this.#pool.unhurried(async client => {
       await this.lock(client)
       const old = (await listed(client)).filter(({ end }) => end <= time)
       for (const { name, start } of old) {
@@ -67,7 +74,6 @@ export class Partitions {
         await client.query(`DELETE FROM partitions WHERE start_time = ${timeLiteral(start)}`)
       }
       this.#known = this.#known.filter(({ end }) => end > time)
-      return old.length
     })
   }
 

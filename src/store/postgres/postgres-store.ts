@@ -31,6 +31,7 @@ import { Retention } from './retention.ts'
 import { MIGRATIONS } from './schema.ts'
 import { SeriesIndex } from './series-index.ts'
 import { StatsReader } from './stats-reader.ts'
+import { useTimescale } from './timescale.ts'
 import { MergedWriter, SingleWriter } from './writer.ts'
 import type { Writer } from './writer.ts'
 
@@ -45,6 +46,8 @@ export interface PostgresStoreOptions {
   readonly partitionMs?: number
   /** Bytes of entries that are not committed; beyond it writes are refused as overloaded. */
   readonly maxPendingBytes?: number
+  /** Where TimescaleDB is: chunks are compressed when all their points are older. */
+  readonly compressAfterMs?: number
   /** Partitions whose points are all older are dropped; 0: none. */
   readonly retentionMs?: number
   readonly clock?: Clock
@@ -78,7 +81,10 @@ export class PostgresStore implements Store {
       const keepsLatest = (options.writes ?? 'merged') === 'merged'
       if (keepsLatest) await keepLatest(pool)
       else await neglectLatest(pool)
-      const partitions = new Partitions(pool, { partitionMs: options.partitionMs ?? DAY_MS })
+      const { partitionMs = DAY_MS, compressAfterMs = 7 * DAY_MS } = options
+      const kind = await useTimescale(pool, { partitionMs, compressAfterMs })
+      const isHypertable = kind === 'hypertable'
+      const partitions = new Partitions(pool, { partitionMs, isHypertable })
       await partitions.load()
       return new PostgresStore(options, { pool, partitions, keepsLatest })
     } catch (error) {

@@ -145,6 +145,29 @@ describe('a store whose PostgreSQL is killed', { skip: postgresServer().skip }, 
     assert.equal(await rowsIn(postgres), stored)
   })
 
+  test('gives up a server that does not answer, and goes on when it does again', async t => {
+    const postgres = { ...optionsAt(server.address), statementTimeoutMs: 300 }
+    const store = await PostgresStore.open({ postgres })
+    t.after(() => store.close())
+    const { batch, frame } = new TestLog().append(batchOf(TENANT, pointsOf('d', 0)))
+    const write = () => store.write([{ batch, frame }])
+    await write()
+    server.pause()
+    await assert.rejects(write(), isRetryable)
+    const select = { tenant: TENANT, devices: ['d'], metrics: [] }
+    const range = { start: 0, end: 2 ** 53 }
+    await assert.rejects(store.read({ select, range, limit: 9, order: 'asc' }), isRetryable)
+    server.resume()
+    await until('a write', () =>
+      write().then(
+        () => true,
+        () => false,
+      ),
+    )
+    const { stored, memoryBytes } = await store.stats()
+    assert.deepEqual([stored, memoryBytes], [POINTS, 0])
+  })
+
   test('refuses at once while it is away, keeps no memory, and goes on when it is back', async t => {
     const store = await PostgresStore.open({ postgres: optionsAt(server.address) })
     t.after(() => store.close())

@@ -32,7 +32,7 @@ interface Write {
 }
 
 /** Bounds of what one transaction writes: long ones would make everybody wait. */
-const MERGE_POINTS = 100_000
+const MERGE_POINTS = 50_000
 const MERGE_BYTES = 16 << 20
 const RETRY_AFTER_MS = 1000
 

@@ -142,7 +142,8 @@ export class RedisCache implements SharedCache {
       keys.push(this.#valueKey(key))
       for (const scope of key.scopes) keys.push(this.#generationKey(scope))
     }
-    const args = looks.map(({ key }) => key.scopes.length)
+    const scopeCounts = looks.map(({ key }) => key.scopes.length)
+    const args = [newGeneration(), GENERATION_MS, ...scopeCounts]
     const sentMs = performance.now()
     const found = (await this.#link.run(LOOK_UP, { keys, args })) as unknown[] | undefined
     const wayMs = performance.now() - sentMs

@@ -8,20 +8,29 @@ const script = (lua: string): RedisScript => ({
 
 /**
  * Look-ups of many keys at once. KEYS: the epoch; then of each look-up its value and the generations
- * of its scopes. ARGV: of each look-up how many scopes it has. Returns two items a look-up: what is
+ * of its scopes. ARGV: a new generation, for how many milliseconds it is kept; then of each look-up
+ * how many scopes it has. Returns two items a look-up: what is
  * kept and for how many more milliseconds, or nil and the tag that a value has to have.
  *
  * A value is what is valid while its tag is the one that its scopes have: what was tagged with an
- * older one was read before an invalidation, and is as good as gone.
+ * older one was read before an invalidation, and is as good as gone. A scope without a generation,
+ * because it is new or Redis needed the room, gets one that no value was ever tagged with.
  */
 export const LOOK_UP = script(`
+local function generation(key)
+  local found = redis.call('GET', key)
+  if found then return found end
+  redis.call('SET', key, ARGV[1], 'PX', ARGV[2])
+  return ARGV[1]
+end
 local out = {}
-local epoch = redis.call('GET', KEYS[1]) or ''
+local epoch = generation(KEYS[1])
 local at = 2
-for i = 1, #ARGV do
+for i = 1, #ARGV - 2 do
+  local scopes = tonumber(ARGV[i + 2])
   local tag = epoch
-  for j = 1, tonumber(ARGV[i]) do
-    tag = tag .. '.' .. (redis.call('GET', KEYS[at + j]) or '')
+  for j = 1, scopes do
+    tag = tag .. '.' .. generation(KEYS[at + j])
   end
   tag = tag .. '\\n'
   local value = redis.call('GET', KEYS[at])
@@ -32,7 +41,7 @@ for i = 1, #ARGV do
     out[2 * i - 1] = false
     out[2 * i] = tag
   end
-  at = at + 1 + tonumber(ARGV[i])
+  at = at + 1 + scopes
 end
 return out
 `)

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { noProgram } from '../../../test/fixtures/no-program.ts'
-import { startRedis } from '../../../test/fixtures/redis.ts'
+import { redisCli } from '../../../test/fixtures/redis-cli.ts'
+import { ownRedis, redisServer } from '../../../test/fixtures/servers.ts'
 import { until } from '../../../test/fixtures/until.ts'
 import { openTiered, readThrough, textOf } from '../../../test/fixtures/tiered-cache.ts'
 
-const skip = noProgram('redis-server')
+// Where there is one for all, each of these can have its own.
+const { skip } = redisServer()
 const SCOPES = Array.from({ length: 20 }, (_, i) => `device ${i}`)
 
 /** A store of versions; `read` and `write` as the endpoints do them. */
@@ -23,9 +24,9 @@ test(
   'a Redis that stands still costs a few time-outs, and every answer is right',
   { skip },
   async t => {
-    const redis = await startRedis(t)
+    const redis = await ownRedis(t)
     const timeoutMs = 50
-    const { cache, far } = await openTiered(redis.url, 'w:', timeoutMs)
+    const { cache, far } = await openTiered(redis.address, 'w:', timeoutMs)
     t.after(() => cache.close())
     const store = versions()
     const readAll = async (): Promise<void> => {
@@ -66,10 +67,10 @@ test(
   'what could not be invalidated in time is, before Redis is believed again',
   { skip },
   async t => {
-    const redis = await startRedis(t)
+    const redis = await ownRedis(t)
     const [one, two] = [
-      await openTiered(redis.url, 'w:', 50),
-      await openTiered(redis.url, 'w:', 50),
+      await openTiered(redis.address, 'w:', 50),
+      await openTiered(redis.address, 'w:', 50),
     ]
     t.after(() => Promise.all([one.cache.close(), two.cache.close()]))
     await readThrough(one.cache, 'a', () => 'old')
@@ -89,8 +90,8 @@ test(
 )
 
 test('a Redis that is killed in the middle of reads and comes back empty', { skip }, async t => {
-  const redis = await startRedis(t)
-  const { cache, near } = await openTiered(redis.url, 'w:', 100)
+  const redis = await ownRedis(t)
+  const { cache, near } = await openTiered(redis.address, 'w:', 100)
   t.after(() => cache.close())
   const store = versions()
   let reads = 0
@@ -124,16 +125,16 @@ test('a Redis that is killed in the middle of reads and comes back empty', { ski
 })
 
 test('a Redis that comes back with what it had saved before an invalidation', { skip }, async t => {
-  const redis = await startRedis(t, ['--dbfilename', 'old.rdb'])
-  const { cache } = await openTiered(redis.url, 'w:', 1000)
+  const redis = await ownRedis(t)
+  const { cache } = await openTiered(redis.address, 'w:', 1000)
   t.after(() => cache.close())
   await readThrough(cache, 'a', () => 'old')
-  redis.cli('save')
+  redisCli(redis.address, 'save')
   await cache.invalidate(['a'])
   await redis.kill()
   await until('it has noticed', () => !cache.isFollowing)
   await redis.start()
-  assert.match(redis.cli('keys', 'w:v:*'), /w:v:1:a/)
+  assert.match(redisCli(redis.address, 'keys', 'w:v:*'), /w:v:1:a/)
   await until('it is used again', () => cache.isFollowing)
   assert.equal(await readThrough(cache, 'a', () => 'new'), 'new')
 })

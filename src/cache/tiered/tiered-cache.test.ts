@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
 import fc from 'fast-check'
-import { noProgram } from '../../../test/fixtures/no-program.ts'
-import { startRedis } from '../../../test/fixtures/redis.ts'
+import { redisServer } from '../../../test/fixtures/servers.ts'
 import { until } from '../../../test/fixtures/until.ts'
 import { cacheContract } from '../cache.contract.ts'
+import { redisCli } from '../../../test/fixtures/redis-cli.ts'
 import { key, openTiered, readThrough, textOf } from '../../../test/fixtures/tiered-cache.ts'
 
-const skip = noProgram('redis-server')
-const shared = skip === false ? await startRedis({ after }) : undefined
-const url = shared?.url ?? ''
+const { address: url, skip } = redisServer()
 
 cacheContract({
   name: 'tiered',
@@ -25,9 +23,10 @@ cacheContract({
 test(
   'what one process keeps, the others find at Redis and then in their memory',
   { skip },
-  async () => {
+  async t => {
     const prefix = `${randomUUID()}:`
     const [one, two] = [await openTiered(url, prefix), await openTiered(url, prefix)]
+    t.after(() => Promise.all([one.cache.close(), two.cache.close()]))
     await readThrough(one.cache, 'd', () => 'value')
     const tiers: unknown[] = []
     for (const { cache } of [one, two, two]) {
@@ -37,13 +36,13 @@ test(
     assert.deepEqual(tiers, ['memory', 'shared', 'memory'])
     const found = await two.cache.get(key('d'))
     assert.ok(found.value !== undefined && found.leftMs <= 60_000)
-    await Promise.all([one.cache.close(), two.cache.close()])
   },
 )
 
-test('what is found at Redis is kept no longer than the time it has left', { skip }, async () => {
+test('what is found at Redis is kept no longer than the time it has left', { skip }, async t => {
   const prefix = `${randomUUID()}:`
   const [one, two] = [await openTiered(url, prefix), await openTiered(url, prefix)]
+  t.after(() => Promise.all([one.cache.close(), two.cache.close()]))
   const miss = await one.cache.get(key('d'))
   assert.ok(miss.value === undefined)
   await miss.keep?.(Buffer.from('value'), 400)
@@ -56,12 +55,12 @@ test('what is found at Redis is kept no longer than the time it has left', { ski
   }
   await delay(Math.max(0, 401 - (performance.now() - keptMs)))
   assert.equal(await textOf(two.cache, 'd'), undefined)
-  await Promise.all([one.cache.close(), two.cache.close()])
 })
 
-test('an invalidation reaches the memory of other processes', { skip }, async () => {
+test('an invalidation reaches the memory of other processes', { skip }, async t => {
   const prefix = `${randomUUID()}:`
   const [one, two] = [await openTiered(url, prefix), await openTiered(url, prefix)]
+  t.after(() => Promise.all([one.cache.close(), two.cache.close()]))
   for (const scope of ['a', 'b']) {
     await readThrough(one.cache, scope, () => 'old')
     await readThrough(two.cache, scope, () => 'never asked')
@@ -73,17 +72,16 @@ test('an invalidation reaches the memory of other processes', { skip }, async ()
   assert.equal(await textOf(two.cache, 'b'), 'old')
   await one.cache.clear()
   await until('the other process has heard', () => two.near.stats().entries === 0)
-  await Promise.all([one.cache.close(), two.cache.close()])
 })
 
-test('a stranger on the channel breaks nothing', { skip }, async () => {
+test('a stranger on the channel breaks nothing', { skip }, async t => {
   const prefix = `${randomUUID()}:`
   const { cache, near } = await openTiered(url, prefix)
+  t.after(() => cache.close())
   await readThrough(cache, 'a', () => 'old')
-  shared?.cli('publish', `${prefix}invalidated`, 'no JSON')
+  redisCli(url, 'publish', `${prefix}invalidated`, 'no JSON')
   await until('it begins anew', () => near.stats().entries === 0)
   assert.equal(await textOf(cache, 'a'), 'old')
-  await cache.close()
 })
 
 /**

@@ -13,7 +13,7 @@ interface FolderRule {
 }
 
 const BASE = ['model', 'ports', 'kit']
-const ENGINES = ['log', 'store', 'cache', 'catalog']
+const ENGINES = ['log', 'store', 'cache', 'catalog', 'rates']
 const STAGES = ['access', 'ingest', 'process', 'query', 'live', 'mqtt', 'registry', 'transfer']
 const ownBase: FolderRule = { values: BASE }
 
@@ -30,6 +30,7 @@ export const FOLDERS: Readonly<Record<string, FolderRule>> = {
   // What the engines on Redis share.
   redis: ownBase,
   cache: { values: [...BASE, 'redis'] },
+  rates: { values: [...BASE, 'redis'] },
   http: { values: BASE, types: [...STAGES, 'observe', 'config'] },
   observe: ownBase,
   config: ownBase,
@@ -64,7 +65,7 @@ const LIBRARIES: readonly (readonly [library: string, places: readonly string[]]
   ['kysely', ['src/catalog']],
   ['pg', ['src/postgres']],
   ['@platformatic/kafka', ['src/log/kafka']],
-  ['ioredis', ['src/redis', 'src/cache/redis']],
+  ['ioredis', ['src/redis', 'src/cache/redis', 'src/rates/redis']],
   ['fastify', ['src/http']],
   ['@fastify', ['src/http']],
   ['typebox', ['src/http', 'src/config']],

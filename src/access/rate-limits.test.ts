@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fakeClock } from '../../test/fixtures/fake-clock.ts'
+import { memoryRates } from '../../test/fixtures/test-rates.ts'
 import { openAccess, type Access, type KeyLimits } from '../model/access.ts'
 import { RateLimits } from './rate-limits.ts'
 
@@ -9,7 +10,13 @@ const key = (limits: KeyLimits = {}): Access => ({ ...openAccess('t'), keyId: 'k
 function setUp() {
   const clock = fakeClock(1_000_000)
   const limits = new RateLimits({
-    ...{ clock, keyRequestsPerSecond: 2, keyPointsPerSecond: 100, burstMs: 5000 },
+    ...{
+      rates: memoryRates,
+      clock,
+      keyRequestsPerSecond: 2,
+      keyPointsPerSecond: 100,
+      burstMs: 5000,
+    },
   })
   return { clock, limits }
 }

@@ -1,9 +1,11 @@
-import { TokenBucket } from '../kit/token-bucket.ts'
 import type { Access } from '../model/access.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { Bucket, Rates } from '../ports/rates.ts'
 
 export interface RateLimitOptions {
   readonly clock: Clock
+  /** Where they are counted. */
+  readonly rates: Rates
   /** For keys that say nothing else; 0: no limit. */
   readonly keyRequestsPerSecond: number
   readonly keyPointsPerSecond: number
@@ -23,8 +25,8 @@ export interface LimitState {
 }
 
 interface Buckets {
-  readonly requests: TokenBucket | undefined
-  readonly points: TokenBucket | undefined
+  readonly requests: Bucket | undefined
+  readonly points: Bucket | undefined
 }
 
 const REQUESTS = 'limits.keyRequestsPerSecond'
@@ -97,7 +99,7 @@ export class RateLimits {
     return states
   }
 
-  #state(limit: string, bucket: TokenBucket, nowMs: number): LimitState {
+  #state(limit: string, bucket: Bucket, nowMs: number): LimitState {
     return {
       ...{ limit, quota: Math.floor(bucket.burst) },
       windowSeconds: Math.max(1, Math.ceil(bucket.burst / bucket.perSecond)),
@@ -110,13 +112,16 @@ export class RateLimits {
     if (!this.limits(access)) return undefined
     let buckets = this.#buckets.get(access)
     if (buckets === undefined) {
-      const { keyRequestsPerSecond, keyPointsPerSecond, burstMs, clock } = this.#options
+      const { keyRequestsPerSecond, keyPointsPerSecond, burstMs, clock, rates } = this.#options
       const nowMs = clock.nowMs()
-      const make = (perSecond: number): TokenBucket | undefined =>
-        perSecond > 0 ? new TokenBucket(perSecond, { burstMs, nowMs }) : undefined
+      // Ids of keys are drawn by chance, so that no two tenants have the same.
+      const make = (what: string, perSecond: number): Bucket | undefined => {
+        if (perSecond <= 0) return undefined
+        return rates.bucket(`${access.keyId}:${what}`, { perSecond, burstMs, nowMs })
+      }
       buckets = {
-        requests: make(access.limits.requestsPerSecond ?? keyRequestsPerSecond),
-        points: make(access.limits.pointsPerSecond ?? keyPointsPerSecond),
+        requests: make('requests', access.limits.requestsPerSecond ?? keyRequestsPerSecond),
+        points: make('points', access.limits.pointsPerSecond ?? keyPointsPerSecond),
       }
       this.#buckets.set(access, buckets)
     }

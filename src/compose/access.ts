@@ -3,6 +3,7 @@ import { RateLimits } from '../access/rate-limits.ts'
 import type { Config } from '../config/schema.ts'
 import { openAccess, type Access } from '../model/access.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { Rates } from '../ports/rates.ts'
 
 /** Who may come in and how much they may do, at every door. */
 export interface NodeAccess {
@@ -12,14 +13,20 @@ export interface NodeAccess {
   readonly limits: RateLimits
 }
 
+export interface AccessParts {
+  readonly ring: KeyRing
+  readonly clock: Clock
+  readonly rates: Rates
+}
+
 export function nodeAccess(
   { auth, ingest, limits }: Config,
-  { ring, clock }: { readonly ring: KeyRing; readonly clock: Clock },
+  { ring, clock, rates }: AccessParts,
 ): NodeAccess {
   return {
     open: auth.mode === 'open' ? openAccess(ingest.tenant) : undefined,
     verify: key => ring.verify(key),
     learn: key => ring.learn(key),
-    limits: new RateLimits({ ...limits, clock }),
+    limits: new RateLimits({ ...limits, clock, rates }),
   }
 }

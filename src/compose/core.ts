@@ -51,8 +51,8 @@ interface Closeable {
 export async function openCore(config: Config, options: CoreOptions) {
   const metrics = new Metrics()
   const engines = await openEngines(config, { clock: options.clock, metrics })
-  const { log, store, catalog, cache, anomalies, unitStore } = engines
-  const parts: Closeable[] = [store, log, catalog, anomalies, unitStore, cache]
+  const { log, store, catalog, cache, anomalies, unitStore, rates } = engines
+  const parts: Closeable[] = [store, log, catalog, anomalies, unitStore, cache, rates]
   const close = (): Promise<void> => closeAll(parts.splice(0).map(part => () => part.close()))
   // Closed in front of the engines, last opened first.
   const closing = <T extends Closeable>(part: T): T => {
@@ -76,7 +76,7 @@ interface CoreParts extends CoreOptions {
 
 async function startCore(config: Config, parts: CoreParts) {
   const { logger, clock, onFailure, metrics, closing, link } = parts
-  const { log, store, catalog, cache, anomalies, unitStore } = parts.engines
+  const { log, store, catalog, cache, anomalies, unitStore, rates } = parts.engines
   const table = new SeriesTable()
   const onError = (error: unknown): void => {
     logger.warn({ err: error }, 'the catalog failed; it is tried again')
@@ -119,7 +119,7 @@ async function startCore(config: Config, parts: CoreParts) {
   for (const part of consumers.parts.toReversed()) closing(part)
   if (tail !== undefined) closing(tail)
   closing({ close: async () => readiness.stop() })
-  const serverHealth = healthOf({ cache })
+  const serverHealth = healthOf({ cache, limits: rates })
   readiness.note(() => unreachable(serverHealth()))
   const { queryTtlMs } = config.cache
   const asked = new Queries(store, registry.unitOf.bind(registry))
@@ -138,7 +138,7 @@ async function startCore(config: Config, parts: CoreParts) {
     ...{ analytics, anomalies, units, locations, ...readings, ...latestReads },
     ...{ cacheFigures: parts.engines.cacheFigures, serverHealth },
     ...{ metrics, clock, logger, ring, keys, link },
-    access: nodeAccess(config, { ring, clock }),
+    access: nodeAccess(config, { ring, clock, rates }),
   }
 }
 

@@ -6,6 +6,7 @@ import type { Catalog } from '../ports/catalog.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { LedgerBook } from '../ports/ledger-book.ts'
 import type { Log } from '../ports/log.ts'
+import type { Rates } from '../ports/rates.ts'
 import type { Store } from '../ports/store.ts'
 import type { UnitStore } from '../ports/units.ts'
 import { logIdentity } from './log-identity.ts'
@@ -97,6 +98,13 @@ export const caches: Engines<Cache, Config['cache']['engine']> = {
     const { TieredCache } = await import('../cache/tiered/tiered-cache.ts')
     return new TieredCache({ near: await memoryCache(context), far: await redisCache(context) })
   },
+}
+
+/** Where limits are counted. */
+export const rates: Engines<Rates, Config['limits']['engine']> = {
+  memory: async () => (await import('../rates/memory/memory-rates.ts')).memoryRates,
+  redis: async ({ config: { redis }, clock }) =>
+    (await import('../rates/redis/redis-rates.ts')).RedisRates.open({ ...redis, clock }),
 }
 
 async function memoryCache({ config: { cache }, clock }: EngineContext): Promise<Cache> {

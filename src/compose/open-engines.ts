@@ -10,11 +10,20 @@ import type { Cache } from '../ports/cache.ts'
 import type { Catalog } from '../ports/catalog.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
+import type { Rates } from '../ports/rates.ts'
 import type { Store } from '../ports/store.ts'
 import type { UnitStore } from '../ports/units.ts'
 import { invalidatingStore } from '../process/invalidating-store.ts'
 import { relievedLog } from '../process/relieved-log.ts'
-import { anomalyStores, caches, catalogs, logs, stores, unitStores } from './engines.ts'
+import {
+  anomalyStores,
+  caches,
+  catalogs,
+  logs,
+  rates as rateEngines,
+  stores,
+  unitStores,
+} from './engines.ts'
 
 export interface OpenEngines {
   readonly log: Log
@@ -23,6 +32,7 @@ export interface OpenEngines {
   readonly cache: Cache
   readonly anomalies: Anomalies
   readonly unitStore: UnitStore
+  readonly rates: Rates
   readonly cacheFigures: () => CacheFigures
 }
 
@@ -40,9 +50,11 @@ export async function openEngines(
     caches[config.cache.engine](context),
     anomalyStores[config.catalog.engine](context),
     unitStores[config.catalog.engine](context),
+    rateEngines[config.limits.engine](context),
   ] as const
   try {
-    const [log, bareStore, catalog, bareCache, anomalies, unitStore] = await Promise.all(opening)
+    const [log, bareStore, catalog, bareCache, ...others] = await Promise.all(opening)
+    const [anomalies, unitStore, rates] = others
     const measured = measuredLog(log, metrics.observeAppend)
     const { cache, counts } = measuredCache(bareCache)
     const store = measuredStore(bareStore, {
@@ -57,7 +69,7 @@ export async function openEngines(
         : measured,
       // Nothing else that is kept is forgotten by a write.
       store: isCaching ? invalidatingStore(store, cache) : store,
-      ...{ catalog, cache, anomalies, unitStore },
+      ...{ catalog, cache, anomalies, unitStore, rates },
       cacheFigures: () => ({ ...counts(), ...cache.stats() }),
     }
   } catch (error) {

@@ -5,6 +5,7 @@ import { closeAll } from '../kit/close-all.ts'
 import { SeriesTable } from '../model/series-table.ts'
 import { Metrics } from '../observe/metrics.ts'
 import type { Catalog } from '../ports/catalog.ts'
+import type { Rates } from '../ports/rates.ts'
 import { ANALYTICS_GROUP } from '../process/analytics.ts'
 import { WRITER_GROUP } from '../process/writer.ts'
 import { nodeAccess } from './access.ts'
@@ -32,8 +33,8 @@ export async function startProcessor(
   const { clock, logger, link, onFailure, failed } = options
   const metrics = new Metrics()
   const engines = await openEngines(config, { clock, metrics })
-  const { log, store, catalog, cache, anomalies, unitStore } = engines
-  const closers: (() => Promise<unknown>)[] = [catalog, anomalies, unitStore, cache].map(
+  const { log, store, catalog, cache, anomalies, unitStore, rates } = engines
+  const closers: (() => Promise<unknown>)[] = [catalog, anomalies, unitStore, cache, rates].map(
     part => () => part.close(),
   )
   closers.unshift(
@@ -79,7 +80,9 @@ export async function startProcessor(
       link.answer('metrics', () => metrics.json())
       return node
     }
-    const app = await openProbes(config, { ...options, catalog, metrics, readiness, closers })
+    const app = await openProbes(config, {
+      ...{ ...options, catalog, rates, metrics, readiness, closers },
+    })
     return { ...node, http: await listenHttp(config, app) }
   } catch (error) {
     await stop()
@@ -94,6 +97,7 @@ const noDoors: Pick<WeirNode, 'release' | 'drain'> = {
 
 interface ProbeParts extends CoreOptions {
   readonly catalog: Catalog
+  readonly rates: Rates
   readonly metrics: Metrics
   readonly readiness: ReadinessWatch
   /** What it opens is put in front. */
@@ -102,7 +106,7 @@ interface ProbeParts extends CoreOptions {
 
 /** What tells others how the process is; not listening yet. */
 async function openProbes(config: Config, parts: ProbeParts): Promise<HttpApp> {
-  const { catalog, clock, logger, metrics, readiness, closers, link } = parts
+  const { catalog, rates, clock, logger, metrics, readiness, closers, link } = parts
   const onError = (error: unknown): void => {
     logger.warn({ err: error }, 'the catalog failed; it is tried again')
   }
@@ -111,7 +115,7 @@ async function openProbes(config: Config, parts: ProbeParts): Promise<HttpApp> {
   const app = createProbeHost(
     {
       ...{ version, clock },
-      access: { ...nodeAccess(config, { ring, clock }), openMetrics: config.auth.openMetrics },
+      access: { ...nodeAccess(config, { ring, clock, rates }), openMetrics: config.auth.openMetrics },
       logger: logger.child({ part: 'http' }),
       limits: { ...config.http, ...config.ingest, ...config.query },
       observeRequest: metrics.observeRequest.bind(metrics),

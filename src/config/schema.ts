@@ -221,6 +221,10 @@ export const configSchema = section('The configuration of a Weir node.', {
       10 * SECOND,
       'What may come at once: as much as the rate brings in this time.',
     ),
+    engine: choice(
+      ['memory', 'redis'],
+      'Where the limits of keys are counted: `memory` is each process for itself, `redis` all that share it together. Those of devices are counted by each process.',
+    ),
   }),
   log: section('The durable log between the doors and the store.', {
     engine: choice(

@@ -53,7 +53,7 @@ export function limitHeaders(states: readonly LimitState[]): Record<string, stri
  * looking again. Undefined where it is not.
  */
 export function learnKey(
-  { access }: HttpServices,
+  { access }: HostServices,
   request: FastifyRequest,
   error: unknown,
 ): Promise<void> | undefined {

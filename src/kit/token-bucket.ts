@@ -31,6 +31,12 @@ export class TokenBucket {
     this.#tokens = this.left(nowMs) - tokens
   }
 
+  /** Somebody who knows better says how many there are; never more than the burst. */
+  set(tokens: number, nowMs: number): void {
+    this.#tokens = Math.min(this.burst, tokens)
+    this.#atMs = nowMs
+  }
+
   /** Milliseconds until `tokens` are there; 0: now. */
   waitMs(tokens: number, nowMs: number): number {
     const missing = tokens - this.left(nowMs)

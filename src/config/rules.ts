@@ -1,6 +1,7 @@
 import { isLoopback, parseAddress } from './address.ts'
 import { bridgeProblems } from './bridge-rules.ts'
 import { engineProblems } from './engine-rules.ts'
+import { kafkaProblems } from './kafka-rules.ts'
 import type { Problem } from './problem.ts'
 import { roleProblems } from './role-rules.ts'
 import type { Config } from './schema.ts'
@@ -45,6 +46,7 @@ export function ruleProblems(config: Config, sources: ReadonlyMap<string, string
   bridgeProblems(config, report)
   engineProblems(config, report)
   roleProblems(config, report)
+  kafkaProblems(config, report)
 
   const { query, ingest } = config
   if (query.defaultLimit > query.maxLimit) {

@@ -6,20 +6,19 @@ import type { Log } from '../ports/log.ts'
 import { WeirError } from '../ports/errors.ts'
 
 /** The log on Kafka as it is configured; the library is loaded here and not before. */
-export async function openKafkaLog({ kafka }: Config): Promise<Log> {
+export async function openKafkaLog({ kafka, startTimeoutMs }: Config): Promise<Log> {
   const { KafkaLog } = await import('../log/kafka/kafka-log.ts')
-  return KafkaLog.open(optionsOf(kafka))
+  return KafkaLog.open({ ...optionsOf(kafka), openTimeoutMs: startTimeoutMs })
 }
 
 /** @throws WeirError `config` when a file cannot be read, or a variable is missing. */
-function optionsOf(kafka: Config['kafka']): KafkaLogOptions {
-  const { brokers, clientId, requestTimeoutMs, startTimeoutMs, tls, sasl, ...rest } = kafka
+function optionsOf(kafka: Config['kafka']): Omit<KafkaLogOptions, 'openTimeoutMs'> {
+  const { brokers, clientId, requestTimeoutMs, tls, sasl, ...rest } = kafka
   const { mechanism, username } = sasl
   const login =
     mechanism === 'none' ? {} : { sasl: { mechanism, username, password: passwordOf(sasl) } }
   return {
     ...rest,
-    openTimeoutMs: startTimeoutMs,
     connection: {
       ...{ brokers, clientId, requestTimeoutMs },
       ...(tls.enabled ? { tls: tlsOf(tls) } : {}),

@@ -53,7 +53,6 @@ export const kafkaOptions = {
     'How long a broker may take for one request, connecting included.',
     100,
   ),
-  startTimeoutMs: duration(30 * SECOND, 'How long a start waits for a broker.', 0),
   sessionTimeoutMs: duration(
     10 * SECOND,
     'After this silence the partitions of a processor are given to others; the brokers bound it (6 s to 30 min).',

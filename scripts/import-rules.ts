@@ -66,6 +66,7 @@ const LIBRARIES: readonly (readonly [library: string, places: readonly string[]]
   ['pg', ['src/postgres']],
   ['@platformatic/kafka', ['src/log/kafka']],
   ['ioredis', ['src/redis', 'src/cache/redis', 'src/rates/redis']],
+  ['@nats-io', ['src/log/nats']],
   ['fastify', ['src/http']],
   ['@fastify', ['src/http']],
   ['typebox', ['src/http', 'src/config']],

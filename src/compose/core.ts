@@ -50,7 +50,7 @@ interface Closeable {
 /** Opens the engines, restores what is kept in memory, and replays what the store lacks. */
 export async function openCore(config: Config, options: CoreOptions) {
   const metrics = new Metrics()
-  const engines = await openEngines(config, { clock: options.clock, metrics })
+  const engines = await openEngines(config, { ...options, metrics })
   const { log, store, catalog, cache, anomalies, unitStore, rates } = engines
   const parts: Closeable[] = [store, log, catalog, anomalies, unitStore, cache, rates]
   const close = (): Promise<void> => closeAll(parts.splice(0).map(part => () => part.close()))

@@ -14,6 +14,8 @@ import { logIdentity } from './log-identity.ts'
 export interface EngineContext {
   readonly config: Config
   readonly clock: Clock
+  /** What people should know of a server, although everything works. */
+  readonly onWarning?: ((message: string) => void) | undefined
 }
 
 type Engines<Port, Name extends string> = Record<Name, (context: EngineContext) => Promise<Port>>
@@ -28,6 +30,8 @@ export const logs: Engines<Log, Config['log']['engine']> = {
       directory: join(data, 'log'),
       maxBytes: log.maxBytes,
     }),
+  nats: async ({ config, onWarning }) =>
+    (await import('./nats-log.ts')).openNatsLog(config, onWarning),
   kafka: async ({ config }) => (await import('./kafka-log.ts')).openKafkaLog(config),
   none: async ({ clock }) => new (await import('../log/direct/direct-log.ts')).DirectLog({ clock }),
 }

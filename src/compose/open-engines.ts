@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import type { Config } from '../config/schema.ts'
 import type { CacheFigures } from '../observe/cache-metrics.ts'
+import type { Logger } from '../observe/logger.ts'
 import { measuredCache } from '../observe/measured-cache.ts'
 import { measuredLog } from '../observe/measured-log.ts'
 import { measuredStore } from '../observe/measured-store.ts'
@@ -39,10 +40,10 @@ export interface OpenEngines {
 /** Opens what the configuration names, all at once; none stays open when one cannot be. */
 export async function openEngines(
   config: Config,
-  { clock, metrics }: { clock: Clock; metrics: Metrics },
+  { clock, metrics, logger }: { clock: Clock; metrics: Metrics; logger: Logger },
 ): Promise<OpenEngines> {
   mkdirSync(config.data, { recursive: true })
-  const context = { config, clock }
+  const context = { config, clock, onWarning: (message: string) => logger.warn(message) }
   const opening = [
     logs[config.log.engine](context),
     stores[config.store.engine](context),

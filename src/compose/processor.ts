@@ -32,7 +32,7 @@ export async function startProcessor(
 ): Promise<WeirNode> {
   const { clock, logger, link, onFailure, failed } = options
   const metrics = new Metrics()
-  const engines = await openEngines(config, { clock, metrics })
+  const engines = await openEngines(config, { clock, metrics, logger })
   const { log, store, catalog, cache, anomalies, unitStore, rates } = engines
   const closers: (() => Promise<unknown>)[] = [catalog, anomalies, unitStore, cache, rates].map(
     part => () => part.close(),

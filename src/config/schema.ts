@@ -2,6 +2,7 @@ import Type from 'typebox'
 import type { Static, TObject, TProperties } from 'typebox'
 import { bridge } from './bridge-schema.ts'
 import { kafkaOptions } from './kafka-schema.ts'
+import { natsOptions } from './nats-schema.ts'
 
 /**
  * Every option of Weir: its type, default, bounds and meaning. Everything else is made from this:
@@ -228,8 +229,8 @@ export const configSchema = section('The configuration of a Weir node.', {
   }),
   log: section('The durable log between the doors and the store.', {
     engine: choice(
-      ['embedded', 'none', 'kafka'],
-      'Which log: `embedded` is files in the data folder, `kafka` a topic of `kafka.brokers`; with `none` a request waits until the store has committed.',
+      ['embedded', 'none', 'kafka', 'nats'],
+      'Which log: `embedded` is files in the data folder, `kafka` a topic of `kafka.brokers`, `nats` streams of `nats.servers`; with `none` a request waits until the store has committed.',
     ),
     maxBytes: bytes(
       4096 * MB,
@@ -353,6 +354,7 @@ export const configSchema = section('The configuration of a Weir node.', {
       description:
         '`nats://USER:PASSWORD@HOST:PORT` or `HOST:PORT` of some of them. Empty: Weir starts the `nats-server` of this machine, with its streams in the data folder.',
     }),
+    ...natsOptions,
   }),
   ingest: section('What the doors accept.', {
     tenant: text('default', 'Tenant of requests that name none.'),

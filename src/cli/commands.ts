@@ -42,6 +42,14 @@ export const commands: readonly Command[] = [
     run: async (args, io) => (await import('./commands/keys.ts')).keys(args, io),
   },
   {
+    name: 'dead-letters',
+    summary: 'Look at what consumers of Kafka or NATS could not take, and replay it.',
+    options: [],
+    isConfigurable: true,
+    help: async () => (await import('./commands/dead-letters.ts')).DEAD_LETTERS_HELP,
+    run: async (args, io) => (await import('./commands/dead-letters.ts')).deadLetters(args, io),
+  },
+  {
     name: 'export',
     summary: 'Write points of a running Weir to a CSV, NDJSON or Parquet file.',
     options: [],

@@ -9,7 +9,8 @@ export function optionsOf(command: Command): readonly CommandOption[] {
 }
 
 export function overview(version: string): string {
-  const lines = commands.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`)
+  const width = Math.max(...commands.map(({ name }) => name.length))
+  const lines = commands.map(({ name, summary }) => `  ${name.padEnd(width)} ${summary}`)
   return [
     `Weir ${version}: an IoT telemetry platform that measures itself`,
     '',

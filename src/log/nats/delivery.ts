@@ -70,6 +70,14 @@ export class Delivery {
     })
   }
 
+  /** Nothing before this offset comes any more. */
+  pass(partition: number, offset: number): void {
+    const part = this.#parts.get(partition)
+    if (part === undefined || part.reader.hasMessages || this.#running !== undefined) return
+    part.next = Math.max(part.next, offset)
+    this.#tell()
+  }
+
   /** Resolves when all partitions that it has now or gets meanwhile have caught up, or at its end. */
   async caughtUp(): Promise<void> {
     const isBehind = (): boolean => [...this.#parts.values()].some(({ next, end }) => next < end)
@@ -106,7 +114,8 @@ export class Delivery {
         if (isBad(run[0])) await this.#options.onBad(run as readonly BadRecord[])
         else await this.#options.deliver(run as readonly LogEntry[])
       }
-      for (const { part, record } of taken) part.next = record.position.offset + 1
+      for (const { part, record } of taken)
+        part.next = Math.max(part.next, record.position.offset + 1)
       this.#tell()
     }
   }

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
+import { jetstreamManager } from '@nats-io/jetstream'
 import { noProgram } from '../../../test/fixtures/no-program.ts'
 import { ownNats } from '../../../test/fixtures/servers.ts'
 import { WeirError } from '../../ports/errors.ts'
 import type { Log } from '../../ports/log.ts'
 import { recorder, tagOf, taggedEntry, until } from '../log.contract.ts'
+import { Names } from './names.ts'
 import { LogUnderTest } from './nats.fixture.ts'
 import type { NatsLogOptions } from './nats-log.ts'
 
@@ -87,7 +89,7 @@ describe('NATS that fails', { skip, timeout: 120_000, concurrency: 3 }, () => {
       refusals++
       await new Promise(resolve => setTimeout(resolve, 20))
     }
-    assert.match(log.status().failure ?? '', /NATS is away/)
+    assert.match(log.status().trouble ?? '', /NATS is away/)
     // Half a megabyte each, of which none was kept for later.
     assert.ok(refusals > 15, `${refusals} refusals`)
     assert.ok(process.memoryUsage().rss - written < 100e6)
@@ -100,7 +102,7 @@ describe('NATS that fails', { skip, timeout: 120_000, concurrency: 3 }, () => {
       )
     }
     await until(() => entries.some(entry => tagOf(entry) === 2))
-    assert.equal(log.status().failure, undefined)
+    assert.equal(log.status().trouble, undefined)
     assert.ok(entries.filter(entry => tagOf(entry) === 1).length <= 2)
   })
 
@@ -111,12 +113,12 @@ describe('NATS that fails', { skip, timeout: 120_000, concurrency: 3 }, () => {
     const refusal = await log.append([taggedEntry(0)]).catch((error: unknown) => error)
     assert.ok(refusal instanceof WeirError)
     assert.equal(refusal.kind, 'retryable')
-    await until(() => log.status().failure !== undefined)
+    await until(() => log.status().trouble !== undefined)
     const retries = upTo(1000).map(tag => log.append([taggedEntry(tag, 1000)]))
     const outcomes = await Promise.allSettled(retries)
     assert.ok(outcomes.every(({ status }) => status === 'rejected'))
     await server.start()
-    await until(() => log.status().failure === undefined)
+    await until(() => log.status().trouble === undefined)
     await log.append([taggedEntry(7)])
     const { entries, deliver } = recorder()
     await (
@@ -181,5 +183,23 @@ describe('NATS that fails', { skip, timeout: 120_000, concurrency: 3 }, () => {
     while (child.tags().filter(seen => seen >= 200).length === 0) {
       await log.append(upTo(10).map(() => taggedEntry(tag++)))
     }
+  })
+
+  it('takes no more points when the server has forgotten what it acknowledged', async t => {
+    const { subject } = await started(t)
+    const log = await subject.open()
+    await log.append([taggedEntry(0)])
+    await log.append([taggedEntry(1)])
+    // As after a power failure, without waiting for one.
+    const client = await subject.client()
+    const { streams } = await jetstreamManager(client)
+    const { stream } = new Names(subject.options.prefix).entries(0)
+    const { config } = await streams.info(stream)
+    await streams.delete(stream)
+    await streams.add(config)
+    await until(() => log.status().failure !== undefined)
+    assert.match(log.status().failure ?? '', /lost entries of stream .*: it ended before 2/)
+    const error = await log.append([taggedEntry(2)]).catch((refusal: unknown) => refusal)
+    assert.equal((error as WeirError).kind, 'closed')
   })
 })

@@ -13,6 +13,8 @@ import type { Partitions } from './partitions.ts'
 export interface GroupSubscription extends Subscription {
   /** Entries of its partitions that it has not committed, or that were not delivered to everyone. */
   readonly lag: number
+  /** Called now and then: what was trimmed before it was delivered does not come any more. */
+  passTrimmed(): void
 }
 
 export interface GroupParts {
@@ -61,6 +63,7 @@ function everyone(options: SubscribeOptions, parts: GroupParts): GroupSubscripti
     get lag() {
       return sumOf(delivery.places(), ({ partition, next }) => behind(partition, next, partitions))
     },
+    passTrimmed: () => pass(delivery, partitions),
     close: () => delivery.close(),
   }
 }
@@ -122,7 +125,15 @@ function divided(options: SubscribeOptions, parts: GroupParts): GroupSubscriptio
         behind(partition, parts.committed(partition) ?? begun, partitions),
       )
     },
+    passTrimmed: () => pass(delivery, partitions),
     close,
+  }
+}
+
+function pass(delivery: Delivery, partitions: Partitions): void {
+  for (const { partition, next } of delivery.places()) {
+    const { first = 0 } = partitions.of(partition) ?? {}
+    if (first > next) delivery.pass(partition, first)
   }
 }
 

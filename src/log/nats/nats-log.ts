@@ -162,7 +162,8 @@ export class NatsLog implements Log {
   }
 
   status(): LogStatus {
-    const failure = this.#failure ?? this.#link.failure ?? this.#absence()
+    const failure = this.#failed
+    const trouble = this.#absence()
     const lag = new Map<string, number>()
     for (const [group, { lag: entries }] of this.#open) lag.set(group, entries)
     return {
@@ -171,6 +172,7 @@ export class NatsLog implements Log {
       bytes: this.#partitions.bytes,
       lag,
       ...(failure === undefined ? {} : { failure }),
+      ...(trouble === undefined ? {} : { trouble }),
     }
   }
 
@@ -198,6 +200,7 @@ export class NatsLog implements Log {
     if (!this.#link.isUp) return
     try {
       await this.#partitions.refresh()
+      for (const subscription of this.#open.values()) subscription.passTrimmed()
     } catch {
       // Appends and the connection tell what is wrong; the next refresh is soon.
     }
@@ -214,9 +217,13 @@ export class NatsLog implements Log {
     await this.#link.close()
   }
 
+  get #failed(): string | undefined {
+    return this.#failure ?? this.#link.failure ?? this.#partitions.lost
+  }
+
   #refusal(): WeirError | undefined {
     if (this.#closing !== undefined) return closed()
-    const failure = this.#failure ?? this.#link.failure
+    const failure = this.#failed
     return failure === undefined ? undefined : new WeirError('closed', failure)
   }
 
@@ -233,7 +240,6 @@ export class NatsLog implements Log {
     }
   }
 
-  /** A server that is away for long is a reason not to send points here. */
   #absence(): string | undefined {
     const { downMs, requestTimeoutMs } = this.#link
     if (downMs <= requestTimeoutMs) return undefined

@@ -15,6 +15,7 @@ export class Partitions {
   readonly #link: NatsLink
   readonly #names: Names
   readonly #states: PartitionState[]
+  #lost: string | undefined
 
   constructor(link: NatsLink, names: Names, count: number) {
     this.#link = link
@@ -52,9 +53,24 @@ export class Partitions {
     return this.#states.reduce((sum, { bytes }) => sum + bytes, 0)
   }
 
+  /**
+   * What a server has forgotten that it had acknowledged: after a power failure, or because somebody
+   * made the stream anew. What comes next has offsets of entries that the store has already.
+   */
+  get lost(): string | undefined {
+    return this.#lost
+  }
+
   async #refreshOne(partition: number): Promise<void> {
-    const { state } = await this.#link.manager.streams.info(this.#names.entries(partition).stream)
+    const { stream } = this.#names.entries(partition)
     const known = this.#states[partition]
+    // As it was when the server was asked: acknowledgements may overtake its answer.
+    const { next } = known
+    const { state } = await this.#link.manager.streams.info(stream)
+    if (state.last_seq < next) {
+      const places = `it ended before ${next} and ends before ${state.last_seq} now`
+      this.#lost ??= `NATS has lost entries of stream ${stream}: ${places}`
+    }
     // Of a new stream the first sequence is 0, of one that was emptied it is the next one.
     known.first = Math.max(known.first, state.first_seq - 1)
     known.next = Math.max(known.next, state.last_seq)

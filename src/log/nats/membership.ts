@@ -1,4 +1,5 @@
 import type { Subscription } from '@nats-io/transport-node'
+import { WeirError } from '../../ports/errors.ts'
 import type { GroupState } from './group-state.ts'
 import type { NatsLink } from './link.ts'
 import type { Names } from './names.ts'
@@ -90,9 +91,15 @@ export class Membership {
   }
 
   #beat(): void {
-    if (this.isLate && this.#held.size > 0) this.#isDirty = true
+    // This process was suspended, and what the others said meanwhile waits to be read.
+    if (this.isLate) this.#hearAll()
     this.#say({ id: this.#options.id })
     this.#look()
+  }
+
+  #hearAll(): void {
+    const now = performance.now()
+    for (const id of this.#heard.keys()) this.#heard.set(id, now)
   }
 
   #say(word: Word): void {
@@ -113,8 +120,7 @@ export class Membership {
 
   /** While the connection was down nobody could be heard. */
   #comeBack(): void {
-    const now = performance.now()
-    for (const id of this.#heard.keys()) this.#heard.set(id, now)
+    this.#hearAll()
     this.#beat()
   }
 
@@ -122,7 +128,10 @@ export class Membership {
     if (this.#isClosed) return
     this.#isDirty = true
     this.#turn ??= this.#turns()
-      .catch(this.#options.onFailure)
+      .catch((error: unknown) => {
+        // Whatever the server did not answer, the next beat asks again.
+        if (error instanceof WeirError && error.kind !== 'retryable') this.#options.onFailure(error)
+      })
       .finally(() => (this.#turn = undefined))
   }
 
@@ -135,12 +144,13 @@ export class Membership {
   }
 
   async #divide(): Promise<void> {
+    const { id, partitions, onAssigned } = this.#options
     if (this.#held.size > 0 && this.isLate) await this.#renew()
+    await this.#letGo([...this.#held].filter(partition => this.#ownerOf(partition) !== id))
     const members = this.#living()
-    const own = members.indexOf(this.#options.id)
-    const wanted = Array.from({ length: this.#options.partitions }, (_, i) => i).filter(
-      partition => partition % members.length === own,
-    )
+    const own = members.indexOf(id)
+    const all = Array.from({ length: partitions }, (_, partition) => partition)
+    const wanted = all.filter(partition => partition % members.length === own)
     await this.#giveBack([...this.#held].filter(partition => !wanted.includes(partition)))
     const got: number[] = []
     for (const partition of wanted) {
@@ -149,23 +159,29 @@ export class Membership {
     }
     if (got.length > 0) {
       for (const partition of got) this.#held.add(partition)
-      await this.#options.onAssigned(got)
+      await onAssigned(got)
     }
     if (wanted.every(partition => this.#held.has(partition))) this.#settled?.()
   }
 
   /** It was silent for a lease: perhaps its partitions are another's by now. */
   async #renew(): Promise<void> {
-    const { onRevoked, onResumed, state, names, group, id } = this.#options
+    const { onResumed, state, names, group, id } = this.#options
     const lost: number[] = []
     for (const partition of this.#held) {
       const isOwn = this.#ownerOf(partition) === id
       if (!isOwn || !(await state.swap(names.lease(group, partition), id))) lost.push(partition)
     }
-    if (lost.length > 0) await onRevoked(lost)
-    for (const partition of lost) this.#held.delete(partition)
+    await this.#letGo(lost)
     this.#saidAt = performance.now()
     onResumed()
+  }
+
+  /** Nothing of them is delivered any more. */
+  async #letGo(partitions: readonly number[]): Promise<void> {
+    if (partitions.length === 0) return
+    await this.#options.onRevoked(partitions)
+    for (const partition of partitions) this.#held.delete(partition)
   }
 
   /** This process and those that were heard within a lease, sorted. */
@@ -193,20 +209,13 @@ export class Membership {
     const { id, state, names, group } = this.#options
     const owner = this.#ownerOf(partition)
     if (owner !== undefined && owner !== id && members.includes(owner)) return false
-    try {
-      return await state.swap(names.lease(group, partition), id)
-    } catch {
-      // The server is away; the next beat looks again.
-      return false
-    }
+    return state.swap(names.lease(group, partition), id)
   }
 
   async #giveBack(partitions: readonly number[]): Promise<void> {
-    if (partitions.length === 0) return
-    const { onRevoked, state, names, group, id } = this.#options
-    await onRevoked(partitions)
+    const { state, names, group, id } = this.#options
+    await this.#letGo(partitions)
     for (const partition of partitions) {
-      this.#held.delete(partition)
       if (this.#ownerOf(partition) !== id) continue
       // Who cannot say so is silent, which the others understand a little later.
       await state.swap(names.lease(group, partition), '').catch(() => false)

@@ -16,10 +16,9 @@ const FIRST_WITH_SYNC = [2, 10] as const
  * how it is configured; its monitoring can.
  */
 export async function durabilityWarning(
-  link: NatsLink,
+  { serverVersion: version }: Pick<NatsLink, 'serverVersion'>,
   { replicas, monitorUrl }: DurabilityOptions,
 ): Promise<string | undefined> {
-  const version = link.serverVersion
   const lost =
     replicas >= 3
       ? 'points that were acknowledged are lost if most of the servers lose power at once'

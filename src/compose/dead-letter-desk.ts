@@ -1,9 +1,11 @@
+import { LOG_CAPABILITIES } from '../config/engine-capabilities.ts'
 import type { Config } from '../config/schema.ts'
 import type { DeadLetter, DeadLetters } from '../ports/dead-letters.ts'
 import { systemClock } from '../ports/clock.ts'
 import { WeirError } from '../ports/errors.ts'
 import { replayDeadLetters, type Replayed } from '../process/replay-dead-letters.ts'
 import { logs } from './engines.ts'
+import { atServers } from './servers.ts'
 
 /** Dead letters without a node: straight in the log's servers. */
 export interface DeadLetterDesk {
@@ -28,7 +30,12 @@ export async function atDeadLetterDesk<T>(
 ): Promise<T> {
   const { engine } = config.log
   // Opening it would take the data folder from the node that runs.
-  if (engine === 'embedded') throw noDeadLetters(engine)
+  if (!LOG_CAPABILITIES[engine].isShared) throw noDeadLetters(engine)
+  return atServers(config, [engine], complete => atLog(complete, work))
+}
+
+async function atLog<T>(config: Config, work: (desk: DeadLetterDesk) => Promise<T>): Promise<T> {
+  const { engine } = config.log
   const log = await logs[engine]({ config, clock: systemClock })
   try {
     const { deadLetters } = log

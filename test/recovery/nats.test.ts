@@ -69,7 +69,7 @@ test(
         return ledger.problems(await readPoints(client, [device])).length === 0
       }).catch(() => {})
       ledger.mustHold(await readPoints(client, [device]))
-      assert.ok(ledger.sureKeys > 50, `only ${ledger.sureKeys} points of ${device} came in`)
+      assert.ok(ledger.sureKeys > 2 * ROUNDS, `only ${ledger.sureKeys} points of ${device} came in`)
     }
     await until('the log is trimmed to what the store lacks', async () => {
       const text = await (await fetch(`${weir.url}/metrics`)).text()

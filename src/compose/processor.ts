@@ -115,7 +115,10 @@ async function openProbes(config: Config, parts: ProbeParts): Promise<HttpApp> {
   const app = createProbeHost(
     {
       ...{ version, clock },
-      access: { ...nodeAccess(config, { ring, clock, rates }), openMetrics: config.auth.openMetrics },
+      access: {
+        ...nodeAccess(config, { ring, clock, rates }),
+        openMetrics: config.auth.openMetrics,
+      },
       logger: logger.child({ part: 'http' }),
       limits: { ...config.http, ...config.ingest, ...config.query },
       observeRequest: metrics.observeRequest.bind(metrics),

@@ -98,7 +98,10 @@ for (const [engine, skip, address] of ENGINES) {
       const subscription = await log.subscribe({ group: 'writer', from: [], deliver })
       await subscription.caughtUp
       const points = entries.flatMap(({ batch }) => [...batch.values])
-      assert.deepEqual(points.toSorted((a, b) => a - b), [1, 2, 3])
+      assert.deepEqual(
+        points.toSorted((a, b) => a - b),
+        [1, 2, 3],
+      )
 
       assert.equal((await run(env, 'remove', bad.id)).code, 0)
       assert.equal((await run(env, 'list', '--json')).out, '')

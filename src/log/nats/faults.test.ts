@@ -74,7 +74,7 @@ describe('NATS that fails', { skip, timeout: 120_000, concurrency: 3 }, () => {
   })
 
   it('refuses within the time-out while the server is suspended, and goes on after', async t => {
-    const { server, subject } = await started(t, { requestTimeoutMs: 500 })
+    const { server, subject } = await started(t, { requestTimeoutMs: 2000 })
     const log = await subject.open()
     const { entries, deliver } = recorder()
     await log.subscribe({ group: 'a', from: [], deliver })
@@ -91,7 +91,7 @@ describe('NATS that fails', { skip, timeout: 120_000, concurrency: 3 }, () => {
     }
     assert.match(log.status().trouble ?? '', /NATS is away/)
     // Half a megabyte each, of which none was kept for later.
-    assert.ok(refusals > 15, `${refusals} refusals`)
+    assert.ok(refusals > 3, `${refusals} refusals`)
     assert.ok(process.memoryUsage().rss - written < 100e6)
     server.resume()
     for (let isBack = false; !isBack;) {
@@ -107,7 +107,7 @@ describe('NATS that fails', { skip, timeout: 120_000, concurrency: 3 }, () => {
   })
 
   it('refuses at once when the server is away for longer than the time-out', async t => {
-    const { server, subject } = await started(t, { requestTimeoutMs: 300 })
+    const { server, subject } = await started(t, { requestTimeoutMs: 1500 })
     const log = await subject.open()
     await server.kill()
     const refusal = await log.append([taggedEntry(0)]).catch((error: unknown) => error)

@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { ClientLedger } from '../fixtures/client-ledger.ts'
+import { PointSource } from '../fixtures/point-source.ts'
 import { usOf, type ModelPoint } from '../fixtures/point-model.ts'
 import { readPoints } from '../fixtures/read-back.ts'
-import { seededRandom, type SeededRandom } from '../fixtures/seeded-random.ts'
+import { seededRandom } from '../fixtures/seeded-random.ts'
 import {
   asArray,
   asFleetRecord,
   asFrame,
   sendOverHttp,
   sendOverMqtt,
-  type SentMessage,
 } from '../fixtures/sending-clients.ts'
 import { settledLedger, weirClient, type WeirClient } from '../fixtures/weir-client.ts'
 import { startWeir } from '../fixtures/weir-process.ts'
@@ -28,10 +27,10 @@ test(
     const weir = await startWeir(t, { args: ARGS })
     const { url, mqttUrl } = weir
     const client = await weirClient(url)
-    const sources: Source[] = []
+    const sources: PointSource[] = []
     const options = (device: string, points: number, atOnce: boolean) => {
       const { ledger, next } =
-        sources[sources.push(new Source({ random, device, points, atOnce })) - 1]
+        sources[sources.push(new PointSource({ random, device, points, atOnce })) - 1]
       return { lifetime: t, ledger, next }
     }
     const clients = [
@@ -68,45 +67,6 @@ test(
     assert.equal((await settledLedger(client)).stored, keys)
   },
 )
-
-interface SourceOptions {
-  readonly random: SeededRandom
-  readonly device: string
-  readonly points: number
-  /** All points of a message are of one time, each of its own metric. */
-  readonly atOnce: boolean
-}
-
-/** The messages of one device: in order as a rule, some points hours late, some written again. */
-class Source {
-  readonly device: string
-  readonly ledger = new ClientLedger()
-  readonly #options: SourceOptions
-  readonly #start = Date.now() * 1000 - 6 * 3600e6
-  #count = 0
-
-  constructor(options: SourceOptions) {
-    this.#options = options
-    this.device = options.device
-  }
-
-  next = (): SentMessage => {
-    const { random, device, points, atOnce } = this.#options
-    const made: ModelPoint[] = []
-    for (let i = 0; i < points; i++) {
-      const at = atOnce ? this.#count : this.#count++
-      // Every eleventh point comes late, into a partition that was closed long ago.
-      const lateUs = at % 11 === 0 ? 3600e6 * (1 + (at % 40)) : 0
-      const timeUs = this.#start + at * 20_000 - lateUs
-      made.push({ device, metric: atOnce ? `m${i}` : 'm', timeUs, value: random.next() })
-    }
-    if (atOnce) this.#count++
-    else if (this.#count % 7 === 0 && this.ledger.newest.length > 0) {
-      made.push({ ...this.ledger.newest[0], value: random.next() })
-    }
-    return { device, points: made }
-  }
-}
 
 /** Its value may have been written again meanwhile; the end of the test compares all of them. */
 async function mustBeThere(

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { test, type TestContext } from 'node:test'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { connectAsync } from 'mqtt'
 import { frameOf } from '../fixtures/fleet-doors.ts'
 import { liveStream } from '../fixtures/live-stream.ts'
+import { SYSTEM_TOPOLOGIES, type SystemTopology } from '../fixtures/system-topology.ts'
 import { ledgerOf, weirClient, type WeirClient } from '../fixtures/weir-client.ts'
 import { runWeir, startWeir } from '../fixtures/weir-process.ts'
 
@@ -114,8 +115,17 @@ function mustBeOpenApi(document: Document): void {
   }
 }
 
-test('every route answers as its document says, and is in this test', LIMIT, async t => {
-  const weir = await startWeir(t)
+for (const topology of SYSTEM_TOPOLOGIES) {
+  const { name, skip } = topology
+  test(
+    `${name}: every route answers as its document says, and is in this test`,
+    { ...LIMIT, skip },
+    t => walkAll(t, topology),
+  )
+}
+
+async function walkAll(t: TestContext, topology: SystemTopology): Promise<void> {
+  const weir = await topology.start(t)
   const client = await weirClient(weir.url)
   await walkRoutes(client)
   const stream = await liveStream(t, weir.url, { query: '?device_id=a' })
@@ -130,7 +140,7 @@ test('every route answers as its document says, and is in this test', LIMIT, asy
     'routes of the document that this test does not call',
   )
   await ledgerOf(client)
-})
+}
 
 async function walkStreaming(client: WeirClient): Promise<void> {
   const message = { device_id: 'a', metric: 't', value: 20.5, location: 'hall' }

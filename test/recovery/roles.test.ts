@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { readPoints } from '../fixtures/read-back.ts'
+import { DeviceSource, NO_SERVERS, rolesApart } from '../fixtures/roles-apart.ts'
+import { seededRandom } from '../fixtures/seeded-random.ts'
+import { asArray, asFrame, sendOverHttp } from '../fixtures/sending-clients.ts'
+import { ownPostgres } from '../fixtures/servers.ts'
+import { until } from '../fixtures/until.ts'
+import { settledLedger, weirClient, type WeirClient } from '../fixtures/weir-client.ts'
+import { lastFirst, startWeir, type Lifetime } from '../fixtures/weir-process.ts'
+import { childrenOf } from '../fixtures/worker-pids.ts'
+
+const KILLS = 30
+const skip = NO_SERVERS || (process.platform !== 'linux' && 'finds workers by /proc')
+
+function senders(lifetime: Lifetime, url: string, count: number) {
+  const sources = Array.from({ length: count }, (_, i) => new DeviceSource(`device-${i}`))
+  const clients = sources.map(({ ledger, next }, i) =>
+    sendOverHttp(url, i % 2 === 0 ? asArray : asFrame, { lifetime, ledger, next }),
+  )
+  return {
+    sources,
+    clients,
+    finish: () => Promise.all(clients.map(client => client.finish())),
+    newest: () => sources.flatMap(({ ledger }) => ledger.newest.slice(0, 1)),
+  }
+}
+
+/** Every acknowledged point is stored once, and the ledger knows of no other. */
+async function mustHoldAll(client: WeirClient, sources: readonly DeviceSource[]): Promise<void> {
+  const books = await settledLedger(client)
+  assert.equal(books.imbalance, 0)
+  assert.equal(books.dead_lettered, 0)
+  let stored = 0
+  for (const { device, ledger } of sources) {
+    const points = await readPoints(client, [device])
+    ledger.mustHold(points)
+    stored += points.length
+  }
+  assert.equal(books.stored, stored)
+}
+
+test(
+  `after ${KILLS} kills of the processor nothing is lost and nothing is there twice`,
+  { skip, timeout: 900_000 },
+  async context => {
+    const t = lastFirst(context)
+    const random = seededRandom(t)
+    const args = rolesApart(t)
+    const gateway = await startWeir(t, { args: [...args, '--role=gateway'] })
+    const processor = await startWeir(t, { args: [...args, '--role=processor'] })
+    const client = await weirClient(gateway.url)
+    const { sources, clients, finish } = senders(t, gateway.url, 4)
+    for (let kill = 0; kill < KILLS; kill++) {
+      // It gets its partitions when the one before is missed: now and then it has to write.
+      if (kill % 3 === 0) {
+        const { stored } = await client.read('/api/v1/ledger')
+        const goesOn = async () => (await client.read('/api/v1/ledger')).stored > stored
+        await until('it writes', goesOn, 60_000)
+      }
+      await delay(random.int(0, 300))
+      await processor.kill()
+      await processor.start()
+    }
+    await finish()
+    // The doors were open all the while.
+    for (const { refusals, breaks } of clients) assert.deepEqual([refusals, breaks], [[], []])
+    await mustHoldAll(client, sources)
+  },
+)
+
+test(
+  'of two gateways and two processors each may be killed, and the others go on',
+  { skip, timeout: 400_000 },
+  async context => {
+    const t = lastFirst(context)
+    const args = [...rolesApart(t), '--processes.min=2', '--processes.max=2']
+    const weir = await startWeir(t, { args: [...args, '--processes.processors=2'] })
+    const client = await weirClient(weir.url)
+    const { sources, finish, newest } = senders(t, weir.url, 4)
+    for (const victim of childrenOf(weir.pid)) {
+      process.kill(victim, 'SIGKILL')
+      const before = newest()
+      await until('points are acknowledged', () => {
+        const now = newest()
+        return before.length > 0 && now.every(({ timeUs }, i) => timeUs > (before[i]?.timeUs ?? 0))
+      })
+      await until('it is replaced', () => childrenOf(weir.pid).length === 4)
+      const { status } = await client.get('/ready')
+      assert.equal(status, 200)
+    }
+    await finish()
+    await mustHoldAll(client, sources)
+    assert.equal((await weir.stop()).code, 0)
+  },
+)
+
+test(
+  'while PostgreSQL is away points are taken in, and written when it is back',
+  { skip, timeout: 400_000 },
+  async context => {
+    const t = lastFirst(context)
+    const postgres = await ownPostgres(t)
+    const weir = await startWeir(t, { args: rolesApart(t, postgres.address) })
+    const client = await weirClient(weir.url)
+    const { sources, clients, finish, newest } = senders(t, weir.url, 4)
+    await until('some are there', () => newest().length === 4)
+    for (const fail of ['stop', 'kill'] as const) {
+      await postgres[fail]()
+      const before = newest()
+      await until('points are acknowledged meanwhile', () =>
+        newest().every(({ timeUs }, i) => timeUs > before[i].timeUs + 100_000),
+      )
+      await postgres.start()
+    }
+    await finish()
+    for (const { refusals, breaks } of clients) assert.deepEqual([refusals, breaks], [[], []])
+    await mustHoldAll(client, sources)
+  },
+)

@@ -46,7 +46,7 @@ test(
   { skip, timeout: 900_000 },
   async context => {
     const t = lastFirst(context)
-    const random = seededRandom(t)
+    const random = seededRandom(context)
     const args = rolesApart(t)
     const gateway = await startWeir(t, { args: [...args, '--role=gateway'] })
     const processor = await startWeir(t, { args: [...args, '--role=processor'] })

@@ -50,10 +50,13 @@ test(
       assert.equal((await send('/api/v1/telemetry', body)).status, 200)
     }
     const events = [await stream.next(), await stream.next()]
-    const values = events.flatMap(({ data }) =>
+    const values: number[] = events.flatMap(({ data }) =>
       data.points.map((point: { value: number }) => point.value),
     )
-    assert.deepEqual(values.sort(), [0, 1])
+    assert.deepEqual(
+      values.toSorted((a, b) => a - b),
+      [0, 1],
+    )
     // Older by device time: it comes last and is not the latest.
     const late = { device_id: 'pump-1', timestamp: '2025-01-01T00:00:00Z', data: { flow: 7 } }
     await one('/api/v1/telemetry', late)

@@ -7,7 +7,7 @@ import { seededRandom } from '../fixtures/seeded-random.ts'
 import { asArray, asFleetRecord, sendOverHttp, sendOverMqtt } from '../fixtures/sending-clients.ts'
 import { SYSTEM_TOPOLOGIES } from '../fixtures/system-topology.ts'
 import { until } from '../fixtures/until.ts'
-import { startWeir } from '../fixtures/weir-process.ts'
+import { lastFirst, startWeir } from '../fixtures/weir-process.ts'
 import { ledgerOf, settledLedger, weirClient, type WeirClient } from '../fixtures/weir-client.ts'
 
 const KILLS = 2
@@ -74,14 +74,15 @@ test(
   { ...LIMIT, skip: tune.skip },
   async t => {
     const random = seededRandom(t)
-    const args = tune.place(t)
-    const nodes = [await startWeir(t, { args }), await startWeir(t, { args })]
+    const lifetime = lastFirst(t)
+    const args = tune.place(lifetime)
+    const nodes = [await startWeir(lifetime, { args }), await startWeir(lifetime, { args })]
     const clients = await Promise.all(nodes.map(({ url }) => weirClient(url)))
     const sources = ['one', 'two'].map(
       device => new PointSource({ random, device, points: 10, atOnce: false }),
     )
     const senders = sources.map(({ ledger, next }, i) =>
-      sendOverHttp(nodes[i].url, asArray, { lifetime: t, ledger, next }),
+      sendOverHttp(nodes[i].url, asArray, { lifetime, ledger, next }),
     )
     for (let look = 0; look < BALANCES; look++) {
       for (const client of clients) await ledgerOf(client)

@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process'
 import cluster from 'node:cluster'
 import { fileURLToPath } from 'node:url'
 import type { FromWorker, ToWorker } from './messages.ts'
@@ -29,6 +30,7 @@ export function forkWorkers(file: URL): () => Child {
     const worker = cluster.fork()
     const { process: child } = worker
     const { promise: exited, resolve } = Promise.withResolvers<Exit>()
+    closeUntaken(child)
     child.once('exit', (code, signal) => resolve({ code, signal }))
     // A process that could not even be started.
     child.once('error', () => resolve({ code: null, signal: null }))
@@ -44,4 +46,39 @@ export function forkWorkers(file: URL): () => Child {
       kill: () => void child.kill('SIGKILL'),
     }
   }
+}
+
+/** What the kernel's connection is to Node; the supervisor's own end of it. */
+interface Handle {
+  close(...rest: unknown[]): void
+}
+
+/**
+ * A worker that dies may have been handed a connection that it had not taken. Nobody else gets it,
+ * and node:cluster leaves the supervisor's end of it open, so that its client would wait for ever:
+ * here it is closed, and the client tries again.
+ */
+function closeUntaken(child: ChildProcess): void {
+  const untaken = new Set<Handle>()
+  const send = child.send.bind(child) as (...all: unknown[]) => boolean
+  const watched = (message: unknown, handle?: unknown, ...rest: unknown[]): boolean => {
+    if (isHandover(message, handle)) {
+      const close = handle.close.bind(handle)
+      untaken.add(handle)
+      handle.close = (...given) => {
+        untaken.delete(handle)
+        close(...given)
+      }
+    }
+    return send(message, handle, ...rest)
+  }
+  child.send = watched as typeof child.send
+  child.once('exit', () => {
+    for (const handle of untaken) handle.close()
+  })
+}
+
+function isHandover(message: unknown, handle: unknown): handle is Handle {
+  const { cmd, act } = message as { readonly cmd?: unknown; readonly act?: unknown }
+  return cmd === 'NODE_CLUSTER' && act === 'newconn' && handle !== undefined && handle !== null
 }

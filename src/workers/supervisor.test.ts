@@ -128,6 +128,29 @@ test(
 )
 
 test(
+  'a connection that a dying worker had not taken is closed, so that its client tries again',
+  { timeout: 60_000 },
+  async t => {
+    const { supervisor, get } = await supervised(t)
+    await supervisor.start()
+    const blocked = Number(await get('/block'))
+    // One of them goes to the worker that takes nothing any more.
+    const outcomes: string[] = []
+    const asked = Array.from({ length: 4 }, () =>
+      get('/pid').then(
+        () => void outcomes.push('answered'),
+        (error: NodeJS.ErrnoException) => void outcomes.push(error.code ?? 'closed'),
+      ),
+    )
+    await until('the others are answered', () => outcomes.length === 3)
+    assert.deepEqual(new Set(outcomes), new Set(['answered']))
+    process.kill(blocked, 'SIGKILL')
+    await Promise.all(asked)
+    assert.equal(outcomes[3], 'ECONNRESET')
+  },
+)
+
+test(
   'a worker that ends again and again ends the supervisor, with the reason',
   {
     timeout: 60_000,

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { Socket } from 'node:net'
 import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream'
 import {
   AuthorizationError,
@@ -9,6 +10,27 @@ import {
 } from '@nats-io/transport-node'
 import { Backoff } from '../../kit/backoff.ts'
 import { WeirError } from '../../ports/errors.ts'
+
+/** Of the client's inside: the socket of its present connection. */
+interface Inside {
+  readonly protocol?: { readonly transport?: { readonly socket?: Socket } }
+}
+
+/**
+ * Closes a connection. The client writes to the socket once more before it takes its listeners off it;
+ * where the server has just ended the connection, the error of that write would find nobody and end
+ * the process.
+ */
+export function closeConnection(connection: NatsConnection): Promise<void> {
+  const { socket } = (connection as unknown as Inside).protocol?.transport ?? {}
+  if (socket !== undefined) {
+    socket.removeAllListeners = event => {
+      Socket.prototype.removeAllListeners.call(socket, event)
+      return socket.on('error', () => {})
+    }
+  }
+  return connection.close()
+}
 
 export interface NatsServerOptions {
   /** `nats://HOST:PORT`, perhaps with a user, or `HOST:PORT`. */
@@ -83,7 +105,7 @@ export class NatsLink {
       return link
     } catch (error) {
       const { info } = connection
-      await connection.close()
+      await closeConnection(connection)
       if (info?.jetstream === true) throw error
       throw new WeirError('config', 'the NATS server runs without JetStream (nats-server -js)', {
         cause: error,
@@ -135,7 +157,7 @@ export class NatsLink {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    await this.connection.close()
+    await closeConnection(this.connection)
   }
 
   async #watch(): Promise<void> {

@@ -6,7 +6,7 @@ import type { TestContext } from 'node:test'
 import { jetstreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { ConsumeRequest } from './consume-child.ts'
-import { connectNats } from './link.ts'
+import { closeConnection, connectNats } from './link.ts'
 import { NatsLog, type NatsLogOptions } from './nats-log.ts'
 
 /** For tests: short times, small streams. */
@@ -44,7 +44,7 @@ export class LogUnderTest {
   /** The server's own client, for what Weir never does. */
   async client(): Promise<NatsConnection> {
     const connection = await connectNats(this.options)
-    this.#test.after(() => connection.close())
+    this.#test.after(() => closeConnection(connection))
     return connection
   }
 
@@ -92,5 +92,5 @@ export async function removeStreams(address: string, prefix: string): Promise<vo
   const names: string[] = []
   for await (const name of streams.names()) if (name.startsWith(`${own}-`)) names.push(name)
   for (const name of names) await streams.delete(name)
-  await connection.close()
+  await closeConnection(connection)
 }

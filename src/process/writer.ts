@@ -28,7 +28,7 @@ export interface WriterOptions {
   readonly onFailure: (error: unknown) => void
   /** The store can never take these entries; they are counted, and others go on. */
   readonly onDeadLetter: (entries: readonly LogEntry[], error: WeirError) => void
-  /** Seconds from hand-over until the store had the points, for each delivery. */
+  /** Seconds from the append until the store had the points, for each delivery. */
   readonly onFresh?: (seconds: number) => void
 }
 
@@ -157,7 +157,10 @@ export class Writer {
     const taken = (): void => {
       for (const { batch } of entries) this.#pending.add(batch.tenant, -pointCount(batch))
       this.#pendingBytes -= bytes
-      this.#options.onFresh?.((performance.now() - begun) / 1000)
+      const { appendedMs = nowMs } = entries[0]
+      // Before it was delivered here, by the clocks; since then, by this process's own.
+      const waitedMs = this.#replaying ? 0 : Math.max(0, nowMs - appendedMs)
+      this.#options.onFresh?.((waitedMs + performance.now() - begun) / 1000)
       this.#wake()
     }
     const written =

@@ -3,8 +3,9 @@ import { Agent, request } from 'node:http'
 import { test } from 'node:test'
 import { liveStream } from '../fixtures/live-stream.ts'
 import { readPoints } from '../fixtures/read-back.ts'
-import { DeviceSource, NO_SERVERS, rolesApart } from '../fixtures/roles-apart.ts'
+import { DeviceSource, NO_SERVERS, rolesApart, scaledOut } from '../fixtures/roles-apart.ts'
 import { asArray, asFrame, sendOverHttp, sendOverMqtt } from '../fixtures/sending-clients.ts'
+import { postgresServer } from '../fixtures/servers.ts'
 import { until } from '../fixtures/until.ts'
 import { settledLedger, weirClient } from '../fixtures/weir-client.ts'
 import { lastFirst, startWeir, type Lifetime } from '../fixtures/weir-process.ts'
@@ -149,5 +150,60 @@ test(
     for (const source of [...sources, overMqtt]) {
       source.ledger.mustHold(await readPoints(client, [source.device]))
     }
+  },
+)
+
+test(
+  'workers without a log tell each other what is new, and an id of another is a gap',
+  {
+    skip: postgresServer().skip,
+    timeout: 240_000,
+  },
+  async context => {
+    const t = lastFirst(context)
+    const weir = await startWeir(t, { args: scaledOut(t) })
+    const one = oneConnection(t, weir.url)
+    const two = oneConnection(t, weir.url)
+    const point = (flow: number) => ({
+      ...{ device_id: 'pump-1', timestamp: `2026-01-01T00:00:0${flow}Z`, data: { flow } },
+    })
+    // Each new connection goes to the other worker.
+    const streams = [await liveStream(t, weir.url), await liveStream(t, weir.url)]
+    const seen = streams.map(async stream => {
+      const points = new Set<number>()
+      const ids: string[] = []
+      while (points.size < 2) {
+        const { id = '', event, data } = await stream.next()
+        assert.equal(event, 'points')
+        for (const { value } of data.points as { value: number }[]) points.add(value)
+        ids.push(id)
+      }
+      return { ids }
+    })
+    let isHeard = false
+    const heard = Promise.all(seen).finally(() => (isHeard = true))
+    // Until each knows what the other wants, it tells nothing.
+    await until('both streams have the points of both workers', async () => {
+      await Promise.all([one('/api/v1/telemetry', point(1)), two('/api/v1/telemetry', point(2))])
+      return isHeard
+    })
+    const [here, there] = await heard
+    assert.notEqual(here.ids[0], there.ids[0])
+    // What one has acknowledged is in the next answer of the other.
+    for (let flow = 3; flow < 9; flow++) {
+      const [write, read] = flow % 2 === 0 ? [one, two] : [two, one]
+      await write('/api/v1/telemetry', point(flow))
+      const { text } = await read('/api/v1/telemetry/latest?device_id=pump-1')
+      assert.equal(JSON.parse(text).data[0].value, flow)
+    }
+    const events: string[] = []
+    for (let connection = 0; connection < 2; connection++) {
+      const again = await liveStream(t, weir.url, { lastEventId: here.ids[0] })
+      events.push((await again.next()).event)
+    }
+    assert.deepEqual(
+      events.toSorted((a, b) => (a < b ? -1 : 1)),
+      ['gap', 'points'],
+    )
   },
 )

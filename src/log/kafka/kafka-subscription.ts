@@ -234,7 +234,8 @@ export class KafkaSubscription implements Subscription {
     into: { readonly entries: LogEntry[]; readonly letters: NewDeadLetter[] },
   ): number {
     let next = position
-    for (const { attributes, firstOffset, lastOffsetDelta, records } of batches) {
+    for (const batch of batches) {
+      const { attributes, firstOffset, firstTimestamp, lastOffsetDelta, records } = batch
       const base = Number(firstOffset)
       // Marks of transactions are no records of anybody's.
       const isControl = (attributes & CONTROL_BATCH) !== 0
@@ -244,7 +245,8 @@ export class KafkaSubscription implements Subscription {
         const source = { partition, offset }
         const entry = entryOf(record.value)
         if (!(entry instanceof FrameError)) {
-          into.entries.push({ ...entry, position: source })
+          const appendedMs = Number(firstTimestamp + record.timestampDelta)
+          into.entries.push({ ...entry, position: source, appendedMs })
           continue
         }
         const { from } = this.#skipped.get(partition) ?? { from: offset }

@@ -28,12 +28,12 @@ export interface RecordPlace {
 }
 
 export function readRecord(
-  { data, offset }: StreamMessage,
+  { data, offset, atMs }: StreamMessage,
   { partition, dictionaries }: RecordPlace,
 ): LogEntry | BadRecord {
   const position = { partition, offset }
   try {
-    return { batch: decodeFrame(data, dictionaries), frame: data, position }
+    return { batch: decodeFrame(data, dictionaries), frame: data, position, appendedMs: atMs }
   } catch (error) {
     if (!(error instanceof FrameError)) throw error
     return { position, bytes: data, reason: `no frame: ${error.message}` }

@@ -7,6 +7,8 @@ export interface StreamMessage {
   /** From 0: one less than the stream's sequence. */
   readonly offset: number
   readonly subject: string
+  /** When the server had it, milliseconds since 1970. */
+  readonly atMs: number
   readonly data: Uint8Array
   readonly message: Msg
 }
@@ -145,7 +147,7 @@ export class StreamReader {
   #receive(consumer: Consumer, message: Msg): void {
     consumer.heardAt = performance.now()
     if (message.subject.startsWith(consumer.inbox)) return this.#status(consumer, message)
-    const { streamSequence, consumerSequence } = placeOf(message.reply ?? '')
+    const { streamSequence, consumerSequence, atMs } = placeOf(message.reply ?? '')
     // The server counts what it delivers: a gap there was lost on the way, one in the stream's own
     // sequence alone was deleted.
     if (consumerSequence !== consumer.delivered + 1) return this.#restart()
@@ -153,7 +155,7 @@ export class StreamReader {
     const offset = streamSequence - 1
     const { data, subject } = message
     this.#next = offset + 1
-    this.#queue.push({ offset, subject, data, message })
+    this.#queue.push({ offset, subject, atMs, data, message })
     this.#queuedBytes += data.length
     if (--consumer.left === 0) this.#pull()
     this.#options.onMessages()
@@ -215,12 +217,19 @@ function isEndOf(message: Msg): boolean {
   )
 }
 
+interface MessagePlace {
+  readonly streamSequence: number
+  readonly consumerSequence: number
+  readonly atMs: number
+}
+
 /**
  * `$JS.ACK.<stream>.<consumer>.<tries>.<stream seq>.<consumer seq>.<time>.<pending>`, and with two
  * tokens more in front of the stream, and perhaps one at the end, in newer servers (ADR-15).
  */
-function placeOf(reply: string): { streamSequence: number; consumerSequence: number } {
+function placeOf(reply: string): MessagePlace {
   const tokens = reply.split('.')
   const at = tokens.length >= 11 ? 7 : 5
-  return { streamSequence: Number(tokens[at]), consumerSequence: Number(tokens[at + 1]) }
+  const [streamSequence, consumerSequence, nanos] = tokens.slice(at, at + 3).map(Number)
+  return { streamSequence, consumerSequence, atMs: Math.floor(nanos / 1e6) }
 }

@@ -45,7 +45,9 @@ export function kafkaKind({
         // It gets its name when it is whole, should this process be killed meanwhile.
         rmSync(`${data}.new`, { recursive: true, force: true })
         const file = write(`${data}.new`, await freePort())
-        const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId(), '-c', file]
+        // With `=`, because an id may begin with a hyphen.
+        const format = ['kafka.tools.StorageTool', 'format', `--cluster-id=${clusterId()}`]
+        format.push('-c', file)
         const program = { program: java, args: ['-Xmx128m', ...args, ...format] }
         await runOnce(program, { cwd: directory, input: '' })
         renameSync(`${data}.new`, data)

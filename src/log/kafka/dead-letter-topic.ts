@@ -123,7 +123,7 @@ export class DeadLetterTopic implements DeadLetters {
     if (!topics.includes(topic.topic)) return
     const { name, id } = await this.#open()
     const [{ first, next }] = await this.#ask(() => offsetsOf(admin, { name, partitions: 1 }))
-    const consumer = newConsumer(connection, { group: name })
+    const consumer = newConsumer(connection, { topic: name, group: 'list' })
     consumer.topics.track(name)
     try {
       for (let offset = first; offset < next;) {

@@ -83,7 +83,7 @@ export class GroupMember {
     const backoff = new Backoff({ firstMs: 200, lastMs: 2000 })
     let memberId: string | null = null
     while (!signal.aborted) {
-      const consumer = newConsumer(connection, { group, sessionTimeoutMs })
+      const consumer = newConsumer(connection, { topic, group, sessionTimeoutMs })
       this.#consumer = consumer
       const lost = this.#lossOf(consumer)
       consumer.topics.track(topic)

@@ -47,7 +47,16 @@ export function newAdmin(connection: KafkaConnection): Admin {
   return new Admin({ ...optionsOf(connection), retries: 3 })
 }
 
+/**
+ * What Kafka knows a group of Weir's as. With the topic in it, because a cluster may have the logs of
+ * several Weirs: members of one group that read different topics are in each other's way.
+ */
+export function groupIdOf(topic: string, group: string): string {
+  return `${topic}.${group}`
+}
+
 export interface ConsumerOptions {
+  readonly topic: string
   readonly group: string
   /** Of one that becomes a member of the group. */
   readonly sessionTimeoutMs?: number
@@ -55,10 +64,11 @@ export interface ConsumerOptions {
 
 export function newConsumer(
   connection: KafkaConnection,
-  { group, sessionTimeoutMs }: ConsumerOptions,
+  { topic, group, sessionTimeoutMs }: ConsumerOptions,
 ): Consumer {
+  const groupId = groupIdOf(topic, group)
   // A rebalance may be interrupted by the next one.
-  const options = { ...optionsOf(connection), groupId: group, autocommit: false, retries: 5 }
+  const options = { ...optionsOf(connection), groupId, autocommit: false, retries: 5 }
   if (sessionTimeoutMs === undefined) return new Consumer(options)
   return new Consumer({
     ...options,

@@ -14,7 +14,7 @@ import type {
   Subscription,
 } from '../../ports/log.ts'
 import { DeadLetterTopic } from './dead-letter-topic.ts'
-import { newAdmin, type KafkaConnection } from './kafka-client.ts'
+import { groupIdOf, newAdmin, type KafkaConnection } from './kafka-client.ts'
 import { isRefusedLogin, reasonOf, retryable } from './kafka-error.ts'
 import { KafkaSubscription } from './kafka-subscription.ts'
 import { inBatches, maxFrameBytesOf, recordOf } from './record.ts'
@@ -271,7 +271,9 @@ export class KafkaLog implements Log {
   async #committed(group: string): Promise<number[]> {
     const offsets = this.#places.map(() => -1)
     try {
-      const [found] = await this.#admin.listConsumerGroupOffsets({ groups: [group] })
+      const [found] = await this.#admin.listConsumerGroupOffsets({
+        groups: [groupIdOf(this.#topic.name, group)],
+      })
       const topic = found?.topics.find(({ name }) => name === this.#topic.name)
       for (const { partitionIndex, committedOffset } of topic?.partitions ?? []) {
         offsets[partitionIndex] = Number(committedOffset)
@@ -294,7 +296,10 @@ export class KafkaLog implements Log {
         return { partition, offset: BigInt(offset) }
       })
       const topics = [{ name: this.#topic.name, partitionOffsets }]
-      await this.#admin.alterConsumerGroupOffsets({ groupId: group, topics })
+      await this.#admin.alterConsumerGroupOffsets({
+        groupId: groupIdOf(this.#topic.name, group),
+        topics,
+      })
     } catch {
       // The next commit says all that this one would have.
     }

@@ -56,7 +56,7 @@ export class PartitionReader {
 
   constructor(options: PartitionReaderOptions) {
     this.#options = options
-    this.#consumer = newConsumer(options.connection, { group: options.group })
+    this.#consumer = newConsumer(options.connection, options)
     this.#consumer.topics.track(options.topic)
   }
 

@@ -8,7 +8,7 @@ import { connectAsync } from 'mqtt'
 import { frameOf } from '../fixtures/fleet-doors.ts'
 import { liveStream } from '../fixtures/live-stream.ts'
 import { until } from '../fixtures/until.ts'
-import { CLUSTER, SYSTEM_TOPOLOGIES, type SystemTopology } from '../fixtures/system-topology.ts'
+import { SYSTEM_TOPOLOGIES, type SystemTopology } from '../fixtures/system-topology.ts'
 import { ledgerOf, weirClient, type WeirClient } from '../fixtures/weir-client.ts'
 import { runWeir, startWeir } from '../fixtures/weir-process.ts'
 
@@ -116,7 +116,7 @@ function mustBeOpenApi(document: Document): void {
   }
 }
 
-for (const topology of [...SYSTEM_TOPOLOGIES, CLUSTER]) {
+for (const topology of SYSTEM_TOPOLOGIES) {
   const { name, skip } = topology
   test(
     `${name}: every route answers as its document says, and is in this test`,

@@ -40,6 +40,16 @@ const STEPS: Readonly<Record<string, Step>> = {
 const HISTORY: readonly HistoryPart[] = ['size', 'queries', 'recovery']
 const NAMES = [...Object.keys(STEPS), ...HISTORY]
 
+// What is measured by itself has a file of its own, takes what comes behind its name, and tells its
+// figures by itself: `kafka` is in kafka.bench.ts.
+const [first = ''] = process.argv.slice(2)
+const own = `./${first}.bench.ts`
+if (/^[\w-]+$/.test(first) && existsSync(join(import.meta.dirname, own))) {
+  process.argv.splice(2, 1)
+  await import(own)
+  process.exit(0)
+}
+
 const { values, positionals } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
@@ -50,14 +60,10 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 })
 const unknown = positionals.filter(name => !NAMES.includes(name))
-// What is measured by itself, and tells its figures by itself: `kafka` is in kafka.bench.ts.
-const own = unknown.filter(name => existsSync(join(import.meta.dirname, `${name}.bench.ts`)))
-if (own.length < unknown.length) {
+if (unknown.length > 0) {
   console.error(`no such figure: ${unknown.join(', ')} (there are ${NAMES.join(', ')})`)
   process.exit(2)
 }
-for (const name of own) await import(`./${name}.bench.ts`)
-if (own.length > 0 && own.length === positionals.length) process.exit(0)
 const wanted = new Set(positionals.length > 0 ? positionals : NAMES)
 
 // The data belongs on a real disk: in many systems the temporary folder is memory.

@@ -25,6 +25,8 @@ export interface RunRecord {
 /** Lengths of what is done for a cell. */
 export interface Phases {
   readonly startRate: number
+  /** The search tries no rate above; absent: what the generator can send. */
+  readonly maxRate?: number
   readonly pilotFactor: number
   readonly pilotStepMs: number
   readonly warmUpMs: number

@@ -1,7 +1,7 @@
 import type { LoadResult } from '../generator/load.ts'
 import type { ProbeFigures } from '../probes/figures.ts'
 import type { Solution } from '../system/solution.ts'
-import type { Slo } from '../workloads/workload.ts'
+import type { Slo, Workload } from '../workloads/workload.ts'
 
 /** The lines of a result file (`results.ndjson`): one `run`, then a line a step and a cell. */
 export type LabRecord = RunRecord | StepRecord | CellRecord
@@ -17,6 +17,8 @@ export interface RunRecord {
   readonly blocks: number
   readonly solutions: readonly Solution[]
   readonly profiles: readonly string[]
+  /** Of the profiles: what a result means when the definitions have changed since. */
+  readonly workloads?: readonly Workload[]
   readonly slo: Slo
   readonly phases: Phases
   readonly machine: MachineFacts

@@ -40,7 +40,7 @@ export const FOLDERS: Readonly<Record<string, FolderRule>> = {
   },
   simulate: ownBase,
   provide: { values: BASE, types: ['config'] },
-  lab: ownBase,
+  lab: { values: [...BASE, 'config', 'provide', 'postgres'] },
   plan: ownBase,
   cli: {
     values: [

@@ -73,4 +73,12 @@ export const commands: readonly Command[] = [
     help: async () => (await import('./commands/simulate.ts')).SIMULATE_HELP,
     run: async (args, io) => (await import('./commands/simulate.ts')).simulateCommand(args, io),
   },
+  {
+    name: 'lab',
+    summary: 'Measure topologies against each other: which holds how much, and what stops it.',
+    options: [],
+    isConfigurable: false,
+    help: async () => (await import('./commands/lab.ts')).labHelp(),
+    run: async (args, io) => (await import('./commands/lab.ts')).lab(args, io),
+  },
 ]

@@ -1,0 +1,216 @@
+import type { LoadPlan, LoadResult, RunningLoad, Tick } from '../generator/load.ts'
+import type { ProbeFigures } from '../probes/figures.ts'
+import type { PlannedStep } from '../search/search.ts'
+import { judge } from '../search/verdict.ts'
+import type { Solution } from '../system/solution.ts'
+import type { SystemUnderTest } from '../system/system.ts'
+import type { Slo, Workload } from '../workloads/workload.ts'
+import { stepSeed } from './blocks.ts'
+import type { StepParts, StepProbes } from './parts.ts'
+import { isDrowning, judgePilot, pilotExecutor } from './pilot.ts'
+import type { CellKey, Phases, StepRecord, Verdict } from './record.ts'
+import { recoveryMs } from './recovery.ts'
+
+const CONNECTIONS = 256
+/** Longer than any SLO here, and short enough that an overloaded step ends. */
+const TIMEOUT_MS = 5000
+/** Beyond its plan; a generator that takes longer hangs. */
+const GRACE_MS = 60_000
+
+export interface StepContext {
+  readonly cell: CellKey
+  readonly solution: Solution
+  readonly workload: Workload
+  /** Of the run; the steps' own are made of it. */
+  readonly seed: number
+  readonly slo: Slo
+  readonly phases: Phases
+  /** At most at once; 256. */
+  readonly connections?: number
+  readonly key?: string
+  /** Ends the step that runs; its record means nothing then. */
+  readonly signal: AbortSignal
+  readonly onTick?: (tick: Tick) => void
+  /** What is done at the moment: `starting`, `load`, `draining`. */
+  readonly onStage?: (stage: 'starting' | 'load' | 'draining') => void
+}
+
+/**
+ * Runs the steps of one cell. Each has a fresh system; only the overload follows the confirmation on
+ * the same one. Whatever a system does, `run` resolves: one that does not start, or ends, is a step
+ * that failed with the breach `crash`.
+ */
+export class StepRunner {
+  readonly #parts: StepParts
+  readonly #context: StepContext
+  #system: SystemUnderTest | undefined
+
+  constructor(parts: StepParts, context: StepContext) {
+    this.#parts = parts
+    this.#context = context
+  }
+
+  async run(step: PlannedStep): Promise<StepRecord> {
+    const { cell, onStage } = this.#context
+    const head = { kind: 'step', cell, phase: step.phase, attempt: step.attempt } as const
+    const rate = step.rates.at(-1)!
+    const startedAt = new Date().toISOString()
+    try {
+      if (step.phase !== 'overload') await this.close()
+      onStage?.('starting')
+      this.#system ??= await this.#start()
+    } catch (error) {
+      const verdict = crashed(`the system did not start: ${firstLine(error)}`)
+      return { ...head, rate, startedAt, verdict }
+    }
+    const outcome = await this.#load(this.#system, step)
+    // The last stage that ran, of all that were planned.
+    const reached = step.phase === 'pilot' ? (outcome.load?.stages.at(-1)?.rate ?? rate) : rate
+    return { ...head, rate: reached, startedAt, ...outcome }
+  }
+
+  async close(): Promise<void> {
+    const system = this.#system
+    this.#system = undefined
+    await system?.stop()
+  }
+
+  #start(): Promise<SystemUnderTest> {
+    const { solution, workload, seed, cell } = this.#context
+    // The same history in each of a cell's steps, and for every architecture.
+    return this.#parts.house.start(
+      solution,
+      workload,
+      stepSeed(seed, cell, { phase: 'history', attempt: 0 }),
+    )
+  }
+
+  async #load(
+    system: SystemUnderTest,
+    step: PlannedStep,
+  ): Promise<Pick<StepRecord, 'load' | 'probes' | 'verdict' | 'recoveryMs'>> {
+    const { slo, phases, workload, signal, onStage } = this.#context
+    const plan = this.#plan(system, step)
+    let probes: StepProbes | undefined
+    let load: LoadResult | undefined
+    try {
+      probes = await this.#parts.startProbes?.(system, {
+        ...{ workload, seed: plan.seed, warmUpMs: plan.warmUpMs },
+      })
+      onStage?.('load')
+      try {
+        load = await this.#generate(plan, { probes, step })
+      } catch (error) {
+        const detail = `the generator ended: ${firstLine(error)}`
+        return { verdict: { outcome: 'void', breaches: [{ rule: 'generator-cpu', detail }] } }
+      }
+      if (signal.aborted) return { load, verdict: STOPPED }
+      onStage?.('draining')
+      const { drainLimitMs } = phases
+      const [figures, recovery] = await Promise.all([
+        probes?.finish(load, { drainLimitMs, counts: step.phase === 'confirm' }),
+        step.phase === 'overload'
+          ? recoveryMs(system.url, { workload, slo, signal })
+          : Promise.resolve(undefined),
+      ])
+      return {
+        load,
+        ...(figures === undefined ? {} : { probes: figures }),
+        verdict: this.#judge(step, { load, probes: figures }),
+        ...(recovery === undefined ? {} : { recoveryMs: recovery }),
+      }
+    } catch (error) {
+      const verdict = crashed(`the system ended under load: ${firstLine(error)}`)
+      const more = load === undefined ? [] : this.#judge(step, { load }).breaches
+      return {
+        ...(load === undefined ? {} : { load }),
+        verdict: { ...verdict, breaches: [...verdict.breaches, ...more] },
+      }
+    } finally {
+      await probes?.stop().catch(() => {})
+    }
+  }
+
+  #judge(
+    { phase }: PlannedStep,
+    seen: { load: LoadResult; probes?: ProbeFigures | undefined },
+  ): Verdict {
+    const { slo, phases } = this.#context
+    const { load, probes } = seen
+    const { drainLimitMs } = phases
+    const step = { load, slo, drainLimitMs, ...(probes === undefined ? {} : { probes }) }
+    return phase === 'pilot' ? judgePilot(step) : judge(step)
+  }
+
+  #plan(system: SystemUnderTest, step: PlannedStep): LoadPlan {
+    const { workload, slo, phases, seed, cell, key, connections } = this.#context
+    const isOverload = step.phase === 'overload'
+    const warmUpMs = isOverload ? 0 : phases.warmUpMs
+    const measuredMs = { bisect: phases.measureMs, confirm: phases.confirmMs, overload: phases.overloadMs }
+    return {
+      url: system.url,
+      ...(key === undefined ? {} : { key }),
+      ...{ workload, slo, warmUpMs },
+      executor:
+        step.phase === 'pilot'
+          ? pilotExecutor(step.rates, phases)
+          : {
+              ...{ kind: 'constant-arrival-rate', arrivals: 'poisson', rate: step.rates[0] },
+              durationMs: warmUpMs + measuredMs[step.phase],
+            },
+      seed: stepSeed(seed, cell, step),
+      connections: connections ?? CONNECTIONS,
+      timeoutMs: TIMEOUT_MS,
+    }
+  }
+
+  async #generate(
+    plan: LoadPlan,
+    { probes, step }: { probes: StepProbes | undefined; step: PlannedStep },
+  ): Promise<LoadResult> {
+    const { signal, onTick, workload } = this.#context
+    let running: RunningLoad | undefined
+    const stop = (): void => running?.stop()
+    running = await this.#parts.startLoad(plan, tick => {
+      onTick?.(tick)
+      if (step.phase !== 'pilot') return
+      if (isDrowning(probes?.latest(), { workload, rate: tick.offered })) stop()
+    })
+    signal.addEventListener('abort', stop)
+    if (signal.aborted) stop()
+    try {
+      return await within(running.result, durationOf(plan) + plan.timeoutMs + GRACE_MS)
+    } finally {
+      signal.removeEventListener('abort', stop)
+    }
+  }
+}
+
+function durationOf({ executor }: LoadPlan): number {
+  if (executor.kind !== 'ramping-arrival-rate') return 'durationMs' in executor ? executor.durationMs : 0
+  return executor.stages.reduce((sum, { durationMs }) => sum + durationMs, 0)
+}
+
+async function within<T>(promise: Promise<T>, limitMs: number): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(new Error(`no result after ${limitMs} ms`)), limitMs)
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Nobody looks at it: a step that was cut short is not recorded. */
+const STOPPED: Verdict = { outcome: 'void', breaches: [] }
+
+const crashed = (detail: string): Verdict => ({
+  outcome: 'fail',
+  breaches: [{ rule: 'crash', detail }],
+})
+
+/** The rest of what a node printed is in its log. */
+function firstLine(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error)
+  return message.trim().split('\n').slice(0, 3).join(' ').slice(0, 500)
+}

@@ -119,7 +119,4 @@ export interface RunningLoad {
   stop(): void
 }
 
-export type StartLoad = (
-  plan: LoadPlan,
-  onTick?: (tick: Tick) => void,
-) => Promise<RunningLoad>
+export type StartLoad = (plan: LoadPlan, onTick?: (tick: Tick) => void) => Promise<RunningLoad>

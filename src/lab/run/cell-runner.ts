@@ -30,7 +30,7 @@ export async function runCell(
   const before = [...options.before]
   const search = searchMaxRate(phases)
   try {
-    for (let next = search.next(); ; ) {
+    for (let next = search.next(); ;) {
       if (next.done === true) return record(cell, next.value)
       let step = takeBefore(before, next.value)
       if (step === undefined) {

@@ -4,6 +4,7 @@ import type { Solution } from '../system/solution.ts'
 import type { SystemHouse, SystemUnderTest } from '../system/system.ts'
 import type { Workload } from '../workloads/workload.ts'
 import type { MachineFacts } from './record.ts'
+import type { recoveryMs } from './recovery.ts'
 
 /** Probes of one step; `src/lab/probes/probes.ts` has those of a real system. */
 export interface StepProbes {
@@ -26,12 +27,15 @@ export interface StepParts {
   /** Absent: of a foreign URL nothing but its answers is seen. */
   readonly startProbes?: StartProbes
   readonly house: Pick<SystemHouse, 'start'>
+  /** Absent: it is asked over HTTP. */
+  readonly measureRecovery?: typeof recoveryMs
 }
 
 /** What a run is made of. */
 export interface RunParts {
   readonly startLoad: StartLoad
   readonly startProbes: StartProbes
+  readonly measureRecovery?: typeof recoveryMs
   readonly openHouse: (options: HouseOptions) => Promise<SystemHouse>
   readonly machineFacts: (options: {
     directory: string

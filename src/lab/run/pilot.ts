@@ -53,7 +53,9 @@ function lags(stage: StageResult, load: LoadResult, probes: ProbeFigures | undef
     0,
   )
   const perRequest = answered === 0 ? 0 : load.acknowledgedPoints / answered
-  return sample.backlogPoints > MAX_BACKLOG_SECONDS * stage.achievedRate * Math.max(perRequest, 0.01)
+  return (
+    sample.backlogPoints > MAX_BACKLOG_SECONDS * stage.achievedRate * Math.max(perRequest, 0.01)
+  )
 }
 
 interface JudgedPilot {
@@ -77,7 +79,9 @@ export function judgePilot(pilot: JudgedPilot): Verdict {
       : { probes: { ...probes, backlog: { ...probes.backlog, slopePerSecond: 0 } } }),
   })
   if (stage.breaches.length === 0) return verdict
-  const known = verdict.breaches.some(({ rule }) => ['p99', 'p95', 'errors', 'achieved'].includes(rule))
+  const known = verdict.breaches.some(({ rule }) =>
+    ['p99', 'p95', 'errors', 'achieved'].includes(rule),
+  )
   if (known) return verdict
   const breaches = stage.breaches.map(detail => ({ rule: ruleOf(detail), detail }))
   const outcome = verdict.outcome === 'pass' ? 'fail' : verdict.outcome

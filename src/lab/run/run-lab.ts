@@ -141,9 +141,16 @@ class LabRun {
       const startedMs = performance.now()
       progress.cellStarts(cell)
       end = await runCell(
-        { startLoad: this.#parts.startLoad, startProbes: this.#parts.startProbes, house },
+        { ...this.#parts, house },
         {
-          ...{ cell, seed: settings.seed, slo: settings.slo, phases: settings.phases, progress, signal },
+          ...{
+            cell,
+            seed: settings.seed,
+            slo: settings.slo,
+            phases: settings.phases,
+            progress,
+            signal,
+          },
           solution: settings.solutions.find(({ id }) => id === cell.solution)!,
           workload: this.#parts.workloads[cell.profile],
           before: history.steps,
@@ -153,7 +160,14 @@ class LabRun {
       this.#measuredMs += performance.now() - startedMs
       this.#measuredCells++
     } else {
-      end = { kind: 'cell', cell, endedAt: new Date().toISOString(), maxRate: 0, limit: [], problem }
+      end = {
+        kind: 'cell',
+        cell,
+        endedAt: new Date().toISOString(),
+        maxRate: 0,
+        limit: [],
+        problem,
+      }
     }
     if (end === undefined) return false
     results.append(end)
@@ -202,4 +216,3 @@ function historiesOf(records: readonly LabRecord[]): Map<string, CellHistory> {
   }
   return histories
 }
-

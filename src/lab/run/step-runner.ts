@@ -110,7 +110,7 @@ export class StepRunner {
       const [figures, recovery] = await Promise.all([
         probes?.finish(load, { drainLimitMs, counts: step.phase === 'confirm' }),
         step.phase === 'overload'
-          ? recoveryMs(system.url, { workload, slo, signal })
+          ? (this.#parts.measureRecovery ?? recoveryMs)(system.url, { workload, slo, signal })
           : Promise.resolve(undefined),
       ])
       return {
@@ -146,7 +146,11 @@ export class StepRunner {
     const { workload, slo, phases, seed, cell, key, connections } = this.#context
     const isOverload = step.phase === 'overload'
     const warmUpMs = isOverload ? 0 : phases.warmUpMs
-    const measuredMs = { bisect: phases.measureMs, confirm: phases.confirmMs, overload: phases.overloadMs }
+    const measuredMs = {
+      bisect: phases.measureMs,
+      confirm: phases.confirmMs,
+      overload: phases.overloadMs,
+    }
     return {
       url: system.url,
       ...(key === undefined ? {} : { key }),
@@ -170,14 +174,20 @@ export class StepRunner {
   ): Promise<LoadResult> {
     const { signal, onTick, workload } = this.#context
     let running: RunningLoad | undefined
-    const stop = (): void => running?.stop()
+    let isStopped = false
+    const stop = (): void => {
+      if (!isStopped) running?.stop()
+      isStopped = running !== undefined
+    }
+    let drowns = false
     running = await this.#parts.startLoad(plan, tick => {
       onTick?.(tick)
       if (step.phase !== 'pilot') return
-      if (isDrowning(probes?.latest(), { workload, rate: tick.offered })) stop()
+      drowns ||= isDrowning(probes?.latest(), { workload, rate: tick.offered })
+      if (drowns) stop()
     })
     signal.addEventListener('abort', stop)
-    if (signal.aborted) stop()
+    if (signal.aborted || drowns) stop()
     try {
       return await within(running.result, durationOf(plan) + plan.timeoutMs + GRACE_MS)
     } finally {
@@ -187,7 +197,8 @@ export class StepRunner {
 }
 
 function durationOf({ executor }: LoadPlan): number {
-  if (executor.kind !== 'ramping-arrival-rate') return 'durationMs' in executor ? executor.durationMs : 0
+  if (executor.kind !== 'ramping-arrival-rate')
+    return 'durationMs' in executor ? executor.durationMs : 0
   return executor.stages.reduce((sum, { durationMs }) => sum + durationMs, 0)
 }
 

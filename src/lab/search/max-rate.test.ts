@@ -25,7 +25,7 @@ interface Run {
 function run(phases: Phases, system: (step: PlannedStep) => StepAnswer): Run {
   const search = searchMaxRate(phases)
   const steps: PlannedStep[] = []
-  for (let next = search.next(); ; ) {
+  for (let next = search.next(); ;) {
     if (next.done === true) return { result: next.value, steps }
     steps.push(next.value)
     assert.ok(steps.length < 200, 'the search does not end')

@@ -32,7 +32,7 @@ type Steps<T> = Generator<PlannedStep, T, StepAnswer>
  */
 export const searchMaxRate: Search = function* search(phases) {
   const pilot = yield* piloted(phases)
-  if ('problem' in pilot) return pilot
+  if ('maxRate' in pilot) return pilot
   let bisections = 0
   for (; bisections < MAX_BISECTIONS && pilot.lower >= MIN_RATE; bisections++) {
     const rate = nextRate(pilot, phases)

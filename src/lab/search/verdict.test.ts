@@ -41,12 +41,7 @@ test('each rule fails by itself, in words with figure and bound', () => {
       'errors',
       '1.25 % errors, less than 1 % (503 storage)',
     ],
-    [
-      { achievedRate: 970 },
-      {},
-      'achieved',
-      'achieved 970/s of 1000/s: 97 %, at least 99 %',
-    ],
+    [{ achievedRate: 970 }, {}, 'achieved', 'achieved 970/s of 1000/s: 97 %, at least 99 %'],
     [
       {},
       backlog({ slopePerSecond: 30 }),

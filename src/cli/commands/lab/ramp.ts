@@ -37,8 +37,8 @@ export const HELP = `weir lab ramp [OPTION…]   searches the highest rate that 
   --quick                short phases
   --seed N               of devices, payloads and arrivals (1)
   --json                 print the result as JSON, and the steps on standard error
-  and the options of \`weir lab run\` from --start-rate on: ${Object.keys(SEARCH_FLAGS).length} of them
-`
+  and, as for \`weir lab run\`:
+${SEARCH_HELP}`
 
 /** `weir lab ramp`: a line a step, then the rate and what stopped it. */
 export async function labRamp(args: readonly string[], io: CommandIo): Promise<number> {
@@ -67,7 +67,10 @@ async function ramp(args: readonly string[], io: CommandIo): Promise<number> {
   const out = values.json === true ? io.stderr : io.stdout
   const result = await untilStopped(io, async signal => {
     if ('url' in target) {
-      const foreign: StepParts = { startLoad: parts.startLoad, house: { start: foreignSystem(target) } }
+      const foreign: StepParts = {
+        startLoad: parts.startLoad,
+        house: { start: foreignSystem(target) },
+      }
       return search(foreign, { ...asked, out, signal, key })
     }
     // Beside what the user works on, so on the disk that their data would be on.
@@ -77,9 +80,13 @@ async function ramp(args: readonly string[], io: CommandIo): Promise<number> {
       const report = (line: string): unknown => out.write(`  ${line}\n`)
       house = await parts.openHouse({ directory, solutions: [target.solution], report })
       const reason = (await house.missing([target.solution])).get(target.solution.id)
-      if (reason !== undefined) throw new LabUsageError(`${target.solution.id} cannot run: ${reason}`)
+      if (reason !== undefined)
+        throw new LabUsageError(`${target.solution.id} cannot run: ${reason}`)
       const { startLoad, startProbes } = parts
-      return await search({ startLoad, startProbes, house }, { ...asked, out, signal, key: undefined })
+      return await search(
+        { startLoad, startProbes, house },
+        { ...asked, out, signal, key: undefined },
+      )
     } finally {
       await house?.close()
       rmSync(directory, { recursive: true, force: true })

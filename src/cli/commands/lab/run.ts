@@ -78,7 +78,9 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
     }
   })
   if (!isComplete) {
-    io.stdout.write(`\nStopped. What was measured is kept; to go on:\n\n  weir lab run --out ${shown}\n`)
+    io.stdout.write(
+      `\nStopped. What was measured is kept; to go on:\n\n  weir lab run --out ${shown}\n`,
+    )
     return exitCode('ok')
   }
   const { writeReport } = await import('../../../lab/report/report.ts')

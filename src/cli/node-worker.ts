@@ -43,6 +43,8 @@ function obey(message: ToWorker): void {
 async function start(name: string, { config }: WorkerPlan): Promise<void> {
   const { createLogger } = await import('../observe/logger.ts')
   logger = createLogger(config.logging).child({ worker: name })
+  // What `ps` and `top` show, and how the lab tells gateways from processors.
+  process.title = `weir ${name}`
   try {
     const { startNode } = await import('../compose/node.ts')
     node = await startNode(config, { logger, link })

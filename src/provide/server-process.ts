@@ -1,11 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Backoff } from '../kit/backoff.ts'
 import { WeirError } from '../ports/errors.ts'
 import { freePort, isFreePort } from './free-port.ts'
+import { guardProcess } from './process-guard.ts'
 import { processStart } from './process-start.ts'
 import type {
   ProvidedServer,
@@ -123,7 +123,7 @@ class ServerProcess implements ProvidedServer {
     if (child.pid !== undefined) {
       const started = processStart(child.pid)!
       writeState(this.directory, { port, pid: child.pid, started })
-      guard(child, this.#kind.stopSignal)
+      guardProcess(child, this.#kind.stopSignal)
       // Whoever has killed it already will be seen as its end.
       child.stdin!.on('error', () => {})
       child.stdin!.write('go\n')
@@ -210,18 +210,4 @@ function spawnServer(
     stdio: ['pipe', log, log],
     ...user,
   })
-}
-
-/** A shell that sends the signal when this process has ended, which closes the pipe to it. */
-function guard(server: ChildProcess, signal: NodeJS.Signals): void {
-  const script = `read -r _ || kill -s ${signal.slice(3)} ${server.pid}`
-  const shell = spawn('/bin/sh', ['-c', script], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-    cwd: '/',
-  })
-  shell.on('error', () => {})
-  shell.stdin.on('error', () => {})
-  shell.unref()
-  void once(server, 'exit').then(() => shell.stdin.end('done\n'))
 }

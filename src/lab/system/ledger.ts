@@ -1,0 +1,33 @@
+import type { HttpClient } from './http-client.ts'
+
+/** What the lab reads of `GET /api/v1/ledger`, in points. */
+export interface Ledger {
+  readonly received: number
+  readonly stored: number
+  readonly duplicate: number
+  readonly rejected: number
+  readonly dead_lettered: number
+  readonly in_flight_at: {
+    readonly log: number
+    readonly writer: number
+    readonly unsettled: number
+  }
+  readonly imbalance: number
+}
+
+export function readLedger(client: HttpClient, timeoutMs?: number): Promise<Ledger> {
+  return client.read<Ledger>('/api/v1/ledger', timeoutMs)
+}
+
+/**
+ * Points that queries see. Of the unsettled ones the store does not know yet whether they repeat a
+ * key, but what the lab sends does not.
+ */
+export function storedOf({ stored, in_flight_at }: Ledger): number {
+  return stored + in_flight_at.unsettled
+}
+
+/** Points that were taken in and that no query sees yet. */
+export function backlogOf({ in_flight_at }: Ledger): number {
+  return in_flight_at.log + in_flight_at.writer
+}

@@ -57,6 +57,8 @@ export interface LedgerFigures {
   /** Distinct points counted by queries for them; absent where the step did not ask. */
   readonly counted?: number
   readonly imbalance: number
+  /** Set where the system has no ledger, because it is no Weir: `stored` and `imbalance` are 0 then. */
+  readonly missing?: string
   /** What is wrong, in words; empty: nothing. */
   readonly problems: readonly string[]
 }

@@ -40,7 +40,8 @@ export async function writeHistory(
   const post = async (frame: Uint8Array): Promise<void> => {
     const request = { body: frame, timeoutMs: STORED_WITHIN_MS }
     const { status, text } = await client.send('POST', '/api/v1/telemetry/binary', request)
-    if (status !== 200) throw new Error(`the history was refused (${status}): ${text.slice(0, 500)}`)
+    if (status !== 200)
+      throw new Error(`the history was refused (${status}): ${text.slice(0, 500)}`)
   }
   const first = frames.next()
   if (first.done !== true) await post(first.value)
@@ -58,7 +59,9 @@ async function waitUntilStored(client: HttpClient, total: number): Promise<void>
     const stored = storedOf(ledger)
     if (stored === total && backlogOf(ledger) === 0) return
     if (performance.now() > deadlineMs) {
-      throw new Error(`of ${total} points of history ${stored} are stored: ${JSON.stringify(ledger)}`)
+      throw new Error(
+        `of ${total} points of history ${stored} are stored: ${JSON.stringify(ledger)}`,
+      )
     }
     await sleep(POLL_MS)
   }

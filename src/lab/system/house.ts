@@ -16,6 +16,9 @@ import { configOf, flagsWithoutPlaces } from './solution-config.ts'
 import type { Solution } from './solution.ts'
 import type { SystemHouse, SystemUnderTest } from './system.ts'
 
+/** Of what a node printed, where it failed. */
+const TOLD_CHARS = 4000
+
 export interface HouseOptions {
   /** Of the run; the data of servers and nodes are in a folder of it, on the same disk. */
   readonly directory: string
@@ -98,7 +101,10 @@ class House implements SystemHouse {
     try {
       const placedMs = performance.now()
       const starting = startNodeProcess({
-        args: [...['--topology', solution.topology, '--data', data], ...flagsWithoutPlaces(solution.flags)],
+        args: [
+          ...['--topology', solution.topology, '--data', data],
+          ...flagsWithoutPlaces(solution.flags),
+        ],
         env: { ...process.env, ...made.env },
       })
       // Meanwhile the node is busy with itself.
@@ -166,6 +172,12 @@ class House implements SystemHouse {
           node: node.pid,
           servers: servers.flatMap(server => server.process() ?? []),
         }),
+      failure: () => {
+        const how = node.ended()
+        return how === undefined
+          ? undefined
+          : `weir up ${how}:\n${node.output().slice(-TOLD_CHARS)}`
+      },
       diskBytes: () => database?.diskBytes() ?? folderBytes(data),
       stop: async () => {
         await node.stop()
@@ -204,7 +216,9 @@ async function fill(node: NodeProcess, workload: Workload, seed: number): Promis
     await writeHistory(client, workload, seed)
   } catch (error) {
     const { message } = error as Error
-    throw new Error(`${message}\n${node.ended() ?? ''}${node.output().slice(-4000)}`, { cause: error })
+    throw new Error(`${message}\n${node.ended() ?? ''}${node.output().slice(-TOLD_CHARS)}`, {
+      cause: error,
+    })
   } finally {
     client.close()
   }

@@ -17,9 +17,11 @@ const TIMEOUT_MS = 30_000
 export class HttpClient {
   readonly url: string
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 256 })
+  readonly #headers: Readonly<Record<string, string>>
 
-  constructor(url: string) {
+  constructor(url: string, key?: string) {
     this.url = url.replace(/\/+$/, '')
+    this.#headers = key === undefined ? {} : { authorization: `Bearer ${key}` }
   }
 
   get(path: string, timeoutMs?: number): Promise<HttpAnswer> {
@@ -41,8 +43,11 @@ export class HttpClient {
     const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>()
     const headers =
       bytes === undefined
-        ? {}
-        : { 'content-type': type, 'content-length': Buffer.byteLength(bytes) }
+        ? this.#headers
+        : {
+            ...this.#headers,
+            ...{ 'content-type': type, 'content-length': Buffer.byteLength(bytes) },
+          }
     const sent = httpRequest(this.url + path, { method, headers, agent: this.#agent }, answer => {
       const chunks: Buffer[] = []
       answer.on('data', (chunk: Buffer) => chunks.push(chunk))

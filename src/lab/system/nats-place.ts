@@ -5,9 +5,14 @@ import type { LabServer } from './servers.ts'
 
 /** Each step has streams with a prefix of its own, removed after it. */
 export async function openNatsPlaces({ address }: LabServer) {
-  const urls = address.split(',').map(text => new URL(text.includes('://') ? text : `nats://${text}`))
+  const urls = address
+    .split(',')
+    .map(text => new URL(text.includes('://') ? text : `nats://${text}`))
   const [{ username, password }] = urls
-  const login = username === '' ? {} : { user: decodeURIComponent(username), pass: decodeURIComponent(password) }
+  const login =
+    username === ''
+      ? {}
+      : { user: decodeURIComponent(username), pass: decodeURIComponent(password) }
   const connection = await connect({ servers: urls.map(({ host }) => host), ...login })
   const manager = await jetstreamManager(connection)
   return {

@@ -47,7 +47,10 @@ export async function startNodeProcess(options: NodeProcessOptions): Promise<Nod
   for (let tries = 1; ; tries++) {
     const http = `127.0.0.1:${await freePort()}`
     const addresses = ['--http', http, '--mqtt', `127.0.0.1:${await freePort()}`]
-    const node = new ChildNode(`http://${http}`, spawnNode([...options.args, ...addresses], options.env))
+    const node = new ChildNode(
+      `http://${http}`,
+      spawnNode([...options.args, ...addresses], options.env),
+    )
     if (await node.isReady()) return node
     const printed = node.output()
     const how = node.ended() ?? `was not ready within ${READY_WITHIN_MS / 1000} s`

@@ -31,16 +31,16 @@ export class Places {
     return {
       env: Object.assign({}, ...made.map(({ env }) => env)) as Record<string, string>,
       ...(database && { database }),
-      settle: async () => void (await Promise.all(made.map(place => place.settle?.()))),
+      settle: async () => {
+        for (const place of made) await place.settle?.()
+      },
       remove: async () => void (await Promise.all(made.map(place => place.remove()))),
     }
   }
 
   async close(): Promise<void> {
     const grounds = await Promise.allSettled(this.#grounds.values())
-    await Promise.all(
-      grounds.map(one => (one.status === 'fulfilled' ? one.value.close() : undefined)),
-    )
+    for (const one of grounds) if (one.status === 'fulfilled') await one.value.close()
   }
 
   #ground(server: LabServer): Promise<Ground> {

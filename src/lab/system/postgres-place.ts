@@ -79,7 +79,8 @@ interface Settings {
 function problemOf(settings: Settings): string | undefined {
   for (const [name, wanted] of Object.entries(DURABLE)) {
     const value = settings[name as keyof typeof DURABLE]
-    if (value !== wanted) return `PostgreSQL has ${name} = ${value}: the lab compares only what is durable`
+    if (value !== wanted)
+      return `PostgreSQL has ${name} = ${value}: the lab compares only what is durable`
   }
   if (settings.synchronous_commit === 'off') {
     return 'PostgreSQL has synchronous_commit = off: the lab compares only what is durable'

@@ -23,7 +23,7 @@ export function systemProcesses({ node, servers }: ProcessRoots): SystemProcess[
 
 /** A worker process calls itself `weir gateway-1` or `weir processor-1` when it has begun. */
 function roleOfWorker(pid: number): Role {
-  return /^weir processor/.test(textOf(`/proc/${pid}/cmdline`)) ? 'consumer' : 'api'
+  return textOf(`/proc/${pid}/cmdline`).startsWith('weir processor') ? 'consumer' : 'api'
 }
 
 function descendants(pid: number, tree: ReadonlyMap<number, readonly number[]>): number[] {

@@ -20,6 +20,10 @@ export interface SystemUnderTest {
   readonly databaseUrl?: string
   /** Its schema or database name there, so that only its own are counted. */
   readonly databaseName?: string
+  /** Of requests to it; absent: it asks for none. */
+  readonly key?: string
+  /** Why it has ended by itself, with the end of what it printed; undefined while it runs. */
+  failure?(): string | undefined
   /** Bytes that its points occupy on disk now: of the database, or of its data folder. */
   diskBytes(): Promise<number>
   /** SIGTERM; its data is removed. Resolves when nothing of it runs. */

@@ -1,0 +1,6 @@
+import { execFileSync } from 'node:child_process'
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { cpus, release, totalmem, type } from 'node:os'
+import { join, resolve } from 'node:path'
+import type { MachineFacts } from '../run/record.ts'
+import { LabServers } from '../system/servers.ts'

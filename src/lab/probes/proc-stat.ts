@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs'
+
+/** `getconf CLK_TCK`: 100 on every Linux that Node runs on. */
+const TICK_MS = 10
+const PAGE_BYTES = 4096
+
+export interface ProcessTimes {
+  readonly parent: number
+  /** CPU of the process itself, user and system, since its start. */
+  readonly ownMs: number
+  /** Of children that have ended and been waited for, and of theirs. */
+  readonly endedChildrenMs: number
+}
+
+/** Undefined where there is no such process, or it has ended and nobody has asked how. */
+export function processTimes(pid: number): ProcessTimes | undefined {
+  const stat = textOf(`/proc/${pid}/stat`)
+  // The name may have spaces and brackets; behind it the state is the first field (proc(5)).
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  if (stat === '' || fields[0] === 'Z' || fields[0] === 'X') return undefined
+  const ticks = (place: number): number => Number(fields[place])
+  return {
+    parent: ticks(1),
+    ownMs: (ticks(11) + ticks(12)) * TICK_MS,
+    endedChildrenMs: (ticks(13) + ticks(14)) * TICK_MS,
+  }
+}
+
+/**
+ * Its share of what it has in memory (PSS: what several processes share counts once in their sum).
+ * Where the kernel does not tell that: what it has for itself.
+ */
+export function processMemoryBytes(pid: number): number {
+  const pss = /^Pss:\s+(\d+) kB/m.exec(textOf(`/proc/${pid}/smaps_rollup`))?.[1]
+  if (pss !== undefined) return Number(pss) * 1024
+  const [, resident = 0, shared = 0] = textOf(`/proc/${pid}/statm`).split(' ').map(Number)
+  return (resident - shared) * PAGE_BYTES
+}
+
+export interface MachineTicks {
+  readonly total: number
+  /** Taken by others on the same hardware. */
+  readonly steal: number
+}
+
+/** Undefined where there is no /proc. */
+export function machineTicks(): MachineTicks | undefined {
+  const [, ...fields] = textOf('/proc/stat').split('\n')[0].split(/\s+/)
+  if (fields.length < 8) return undefined
+  // Time of guests, which follows, is part of the user's (proc(5)).
+  const ticks = fields.slice(0, 8).map(Number)
+  return { total: ticks.reduce((sum, one) => sum + one, 0), steal: ticks[7] }
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}

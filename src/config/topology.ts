@@ -16,6 +16,8 @@ const MAX_EXTENDS = 8
 export interface TopologyFile extends Layer {
   /** The file that was named, absolute; absent when there is none. */
   readonly file: string | undefined
+  /** All that were read: it, and what it extends. */
+  readonly files: readonly string[]
 }
 
 /** Names of the topologies that come with Weir. */
@@ -31,6 +33,7 @@ export function topologyNames(): string[] {
 export function readTopology(named: { name: string; source: string; cwd: string }): TopologyFile {
   const given: Given[][] = []
   const problems: Problem[] = []
+  const files: string[] = []
   const first = locate(named.name, named.cwd)
   let next: Named | undefined = {
     ...named,
@@ -44,11 +47,12 @@ export function readTopology(named: { name: string; source: string; cwd: string 
     }
     const shown = isAbsolute(relative(named.cwd, file)) ? file : relative(named.cwd, file)
     const layer = readFile(file, shown.startsWith('..') ? file : shown)
+    files.push(file)
     given.unshift([...layer.given])
     problems.push(...layer.problems)
     next = layer.base && { ...layer.base, file: locate(layer.base.name, dirname(file)) }
   }
-  return { file: first, given: given.flat(), problems }
+  return { file: first, files, given: given.flat(), problems }
 }
 
 function locate(name: string, folder: string): string | undefined {

@@ -97,6 +97,18 @@ export async function provideServers(
   return { config: complete, servers }
 }
 
+/**
+ * What would be started: `PostgreSQL 18.4`.
+ *
+ * @throws WeirError `config` when one cannot be had.
+ */
+export function titlesOfServers(config: Config): string[] {
+  mkdirSync(config.data, { recursive: true })
+  return neededServers(config).map(
+    name => SERVERS[name].kind(join(config.data, name), config).title,
+  )
+}
+
 export async function stopServers(servers: readonly ProvidedServer[]): Promise<void> {
   await Promise.all(servers.map(server => server.stop()))
 }

@@ -75,6 +75,7 @@ export async function startProcessor(
       store: () => store.stats(),
       cache: engines.cacheFigures,
     })
+    if (store.figures !== undefined) metrics.attachDatabase(() => store.figures!())
     const node = { failed, failure: () => log.status().failure, stop, ...noDoors }
     if (link !== undefined) {
       link.answer('metrics', () => metrics.json())

@@ -79,3 +79,11 @@ test('of a write that failed, too: it may have been committed', async () => {
     assert.ok(invalidated.includes(deviceScope('t', 'b')))
   }
 })
+
+test('what the store tells of its database is told, where it has one', async () => {
+  const figures = { connections: { size: 8, inUse: 1, idle: 2, waiting: 0 }, statements: [] }
+  const cache = { invalidate: () => Promise.resolve() }
+  const bare = { figures: () => Promise.resolve(figures) } as Partial<Store> as Store
+  assert.deepEqual(await invalidatingStore(bare, cache).figures?.(), figures)
+  assert.equal(invalidatingStore({} as Store, cache).figures, undefined)
+})

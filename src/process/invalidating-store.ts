@@ -37,6 +37,7 @@ export function invalidatingStore(store: Store, cache: Pick<Cache, 'invalidate'>
     latest: () => store.latest(),
     ...(newest === undefined ? {} : { newest: request => newest.call(store, request) }),
     stats: () => store.stats(),
+    ...(store.figures === undefined ? {} : { figures: () => store.figures!() }),
     close: () => store.close(),
   }
 }

@@ -162,6 +162,19 @@ test('what cannot run here is said, and the others run', LIMIT, async context =>
   await assert.rejects(house.start(solutions[1], workload, 1), /127\.0\.0\.1:1|ECONNREFUSED/)
 })
 
+test(
+  'a database that acknowledges before it has written is not compared with',
+  { ...LIMIT, skip: NO_POSTGRES },
+  async context => {
+    const t = lastFirst(context)
+    const url = `${postgresServer().address}?options=-c%20synchronous_commit%3Doff`
+    const solution = { ...onPostgres('baseline'), flags: [`--postgres.url=${url}`] }
+    const { house } = await open(t, [solution])
+    const missing = await house.missing([solution])
+    assert.match(missing.get('baseline')!, /synchronous_commit = off/)
+  },
+)
+
 test('a node that does not start is told in its own words', LIMIT, async context => {
   const t = lastFirst(context)
   const { house } = await open(t, [])

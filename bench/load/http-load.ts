@@ -1,6 +1,7 @@
-import net from 'node:net'
+import type { Socket } from 'node:net'
+import { responseParser } from '../../src/lab/generator/response-parser.ts'
+import { openSocket } from '../../src/lab/generator/socket.ts'
 import type { RequestSource } from './request.ts'
-import { responseParser } from './response-parser.ts'
 import type { Tally } from './tally.ts'
 
 export interface HttpLoadOptions {
@@ -21,7 +22,6 @@ export interface RunningLoad {
 }
 
 const DRAIN_MS = 15_000
-const READ_BYTES = 65_536
 
 interface Shared {
   stopping: boolean
@@ -64,7 +64,7 @@ export async function startHttpLoad(options: HttpLoadOptions): Promise<RunningLo
 }
 
 interface Connection {
-  readonly socket: net.Socket
+  readonly socket: Socket
   begin(): void
 }
 
@@ -112,7 +112,9 @@ async function open(options: HttpLoadOptions, index: number, shared: Shared): Pr
     sendWhenDue()
   })
 
-  const socket = await connected(options.port, bytes => parser.feed(bytes, 0, bytes.length))
+  const socket = await connected(options.port, bytes => {
+    if (!parser.feed(bytes, 0, bytes.length)) socket.destroy(new Error('an answer is not HTTP'))
+  })
   const lost = (what: string): void => {
     if (!inFlight && shared.stopping) return
     tally.failure(what)
@@ -129,16 +131,10 @@ async function open(options: HttpLoadOptions, index: number, shared: Shared): Pr
 }
 
 /** A connection to a local port; the bytes handed to `receive` are valid during the call only. */
-export function connected(port: number, receive: (bytes: Uint8Array) => void): Promise<net.Socket> {
-  const onread = {
-    buffer: Buffer.allocUnsafe(READ_BYTES),
-    callback(length: number, buffer: Uint8Array) {
-      receive(buffer.subarray(0, length))
-      return true
-    },
-  }
+export function connected(port: number, receive: (bytes: Uint8Array) => void): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = net.connect({ host: '127.0.0.1', port, noDelay: true, onread })
+    const address = { host: '127.0.0.1', port }
+    const socket = openSocket(address, (bytes, length) => receive(bytes.subarray(0, length)))
     socket.once('error', reject)
     socket.once('connect', () => {
       socket.off('error', reject)

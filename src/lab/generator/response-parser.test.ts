@@ -15,7 +15,7 @@ function parse(text: string, cut: number): Response[] {
       bytes.subarray(at, at + cut),
       Buffer.from('yyyy'),
     ])
-    parser.feed(chunk, 2, chunk.length - 4)
+    assert.ok(parser.feed(chunk, 2, chunk.length - 4))
     chunk.fill(0)
   }
   return found
@@ -52,4 +52,36 @@ describe('the parser of responses', () => {
       [200, 5],
     ])
   })
+
+  it('says when the server will take no further request', () => {
+    const closing: boolean[] = []
+    const parser = responseParser((_, __, closes) => closing.push(closes))
+    const lastOne = plain.replace('\r\n\r\n', '\r\nConnection: Close\r\n\r\n')
+    const bytes = Buffer.from(plain + lastOne + plain.replace('1.1', '1.0'))
+    assert.ok(parser.feed(bytes, 0, bytes.length))
+    assert.deepEqual(closing, [false, true, true])
+  })
+
+  it('takes a body without a length to the end of the connection', () => {
+    const found: unknown[] = []
+    const parser = responseParser((...response) => found.push(response))
+    const bytes = Buffer.from('HTTP/1.1 200 OK\r\n\r\nabc')
+    assert.ok(parser.feed(bytes, 0, bytes.length))
+    assert.deepEqual(found, [])
+    assert.ok(!parser.isBetween())
+    parser.end()
+    assert.deepEqual(found, [[200, 3, true]])
+  })
+
+  for (const garbage of [
+    'SSH-2.0-x\r\n',
+    'HTTP/1.1 abc\r\n\r\n',
+    `HTTP/1.1 200 ${'x'.repeat(70_000)}`,
+  ]) {
+    it(`refuses ${JSON.stringify(garbage.slice(0, 20))}`, () => {
+      const parser = responseParser(() => assert.fail('not an answer'))
+      const bytes = Buffer.from(garbage)
+      assert.ok(!parser.feed(bytes, 0, bytes.length))
+    })
+  }
 })

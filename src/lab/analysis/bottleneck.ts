@@ -1,0 +1,94 @@
+import type { MachineFacts, StepRecord } from '../run/record.ts'
+import { CAUSES } from './causes.ts'
+import type { Explanation } from './explanation.ts'
+import { isMeasured } from './result-set.ts'
+import type { BlockCell, Cell, MeasuredStep, ResultSet } from './result-set.ts'
+import { isControl } from './ratios.ts'
+import { readingsOf } from './readings.ts'
+import { utilisationOf } from './utilisation.ts'
+
+export interface Bottleneck {
+  readonly solution: string
+  readonly profile: string
+  /** The block it is told of: the one in the middle. */
+  readonly block: number
+  /** The rate of the step it is told of. */
+  readonly rate: number
+  /** The limit first, then what stands close behind it. */
+  readonly explanations: readonly Explanation[]
+}
+
+/** Of every cell that has a step to look at; A/A controls are left out. */
+export function bottlenecksOf(set: ResultSet): Bottleneck[] {
+  const settings = settingsBySolution(set)
+  return set.cells.flatMap(cell => {
+    if (isControl(cell.solution)) return []
+    return bottleneckOf(cell, set.run.machine, settings.get(cell.solution)) ?? []
+  })
+}
+
+export function bottleneckOf(
+  cell: Cell,
+  machine: Pick<MachineFacts, 'cores'>,
+  settings: readonly string[] = [],
+): Bottleneck | undefined {
+  const block = middleBlock(cell)
+  const step = block && limitStep(block)
+  if (block === undefined || step === undefined) return undefined
+  const use = utilisationOf(step, machine)
+  const maxRate = block.end?.maxRate ?? 0
+  const scene = { cell: block, step, use, maxRate, writeShare: writeShareOf(step), settings }
+  const found = CAUSES.flatMap(look => look(scene) ?? [])
+  // `unknown` is the last of the causes and always has an answer; it stands alone or not at all.
+  const explanations = found.length > 1 ? found.slice(0, -1) : found
+  const { solution, profile } = cell
+  return { solution, profile, block: block.block, rate: step.rate, explanations }
+}
+
+/** Of the blocks with a result the one in the middle by rate; without one, the first with steps. */
+function middleBlock({ results, blocks }: Cell): BlockCell | undefined {
+  if (results.length === 0) return blocks.find(({ steps }) => steps.some(isMeasured))
+  const sorted = [...results].sort((a, b) => a.end.maxRate - b.end.maxRate)
+  return sorted[(sorted.length - 1) >> 1]
+}
+
+function limitStep({ steps, end, confirm }: BlockCell): MeasuredStep | undefined {
+  const measured = steps.filter(isMeasured)
+  const lost = measured.findLast(({ verdict }) => verdict.outcome === 'invalid')
+  if (lost !== undefined && confirm === undefined) return lost
+  const failed = measured
+    .filter(step => isFailure(step) && step.rate > (end?.maxRate ?? 0))
+    .sort((a, b) => a.rate - b.rate)
+  const overload = measured.findLast(({ phase }) => phase === 'overload')
+  return failed[0] ?? overload ?? confirm ?? measured.at(-1)
+}
+
+/** A pilot's figures are of many rates at once. */
+function isFailure({ phase, verdict }: StepRecord): boolean {
+  return phase !== 'pilot' && phase !== 'overload' && verdict.outcome === 'fail'
+}
+
+function writeShareOf({ load }: MeasuredStep): number {
+  const all = load.endpoints.reduce((sum, { requests }) => sum + requests, 0)
+  const writes = load.endpoints.filter(({ name }) => name.startsWith('POST'))
+  return writes.reduce((sum, { requests }) => sum + requests, 0) / Math.max(1, all)
+}
+
+function settingsBySolution(set: ResultSet): Map<string, readonly string[]> {
+  const { compositions } = readingsOf(set)
+  const all = new Map<string, readonly string[]>()
+  for (const composition of compositions) {
+    const settings = [...composition.changes]
+    const seen = new Set<string>()
+    let parent = composition.extends
+    while (parent !== undefined && !seen.has(parent)) {
+      seen.add(parent)
+      const next = compositions.find(({ topology }) => topology === parent)
+      const has = new Set(settings.map(setting => setting.split(' = ')[0]))
+      settings.push(...(next?.changes ?? []).filter(line => !has.has(line.split(' = ')[0])))
+      parent = next?.extends
+    }
+    all.set(composition.solution, settings)
+  }
+  return all
+}

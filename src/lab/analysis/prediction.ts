@@ -1,0 +1,116 @@
+import { estimate } from './bootstrap.ts'
+import { findCell } from './result-set.ts'
+import { topologyText } from './readings.ts'
+import type { ResultSet } from './result-set.ts'
+
+/** What to change, so that the next run can see whether an explanation is true. */
+export interface Change {
+  /** `a pool of 30 instead of 15`. */
+  readonly text: string
+  /** Flags of `weir up` to add to those of the solution. */
+  readonly flags: readonly string[]
+  /** A topology that makes this change, where there is one. */
+  readonly topology?: string
+  /** The same on a machine with so many cores. */
+  readonly cores?: number
+}
+
+export interface Prediction {
+  readonly solution: string
+  readonly profile: string
+  readonly change: Change
+  readonly metric: 'maxRate'
+  /** What it is now, requests a second. */
+  readonly now: number
+  readonly expected: { readonly min: number; readonly max: number }
+  /** The same in words, with the reason for the bounds. */
+  readonly text: string
+}
+
+export interface PredictionCheck {
+  readonly prediction: Prediction
+  readonly outcome: 'held' | 'failed' | 'not tested'
+  /** The solution that made the change. */
+  readonly by?: string
+  readonly found?: number
+  readonly text: string
+}
+
+/**
+ * Holds predictions made of `made` against the results of `later`, which may be the same set: the
+ * baseline's prediction of what merged writes give is tested by `tune` beside it.
+ */
+export function checkPredictions(
+  predictions: readonly Prediction[],
+  made: ResultSet,
+  later: ResultSet,
+): PredictionCheck[] {
+  return predictions.map(prediction => checkOne(prediction, made, later))
+}
+
+function checkOne(prediction: Prediction, made: ResultSet, later: ResultSet): PredictionCheck {
+  const notTested = (reason: string): PredictionCheck => ({
+    prediction,
+    outcome: 'not tested',
+    text: `Not tested: ${reason}.`,
+  })
+  const by = testerOf(prediction, made, later)
+  if (by === undefined) return notTested(`no solution of these results makes this change`)
+  const { change, expected } = prediction
+  const cores = change.cores ?? made.run.machine.cores
+  if (later.run.machine.cores !== cores) {
+    return notTested(`it is about ${cores} cores, and these results are of another machine`)
+  }
+  if (change.cores === undefined && later.run.machine.cpu !== made.run.machine.cpu) {
+    return notTested('these results are of another processor')
+  }
+  const cell = findCell(later, by, prediction.profile)
+  if (cell === undefined || cell.results.length === 0) return notTested(`${by} has no result`)
+  const { median: found, interval } = estimate(cell.results.map(({ end }) => end.maxRate))
+  // A rate is found to the precision of the search, so the bounds are no sharper.
+  const slack = 1 + later.run.phases.precision
+  const low = interval?.low ?? found
+  const high = interval?.high ?? found
+  const held = high >= expected.min / slack && low <= expected.max * slack
+  const range = rangeText(expected)
+  return {
+    prediction,
+    outcome: held ? 'held' : 'failed',
+    by,
+    found,
+    text: `${held ? 'Held' : 'Failed'}: ${by} sustained ${round(found)}/s, expected ${range}.`,
+  }
+}
+
+function testerOf(
+  { solution, change, profile }: Prediction,
+  made: ResultSet,
+  later: ResultSet,
+): string | undefined {
+  const origin = made.run.solutions.find(({ id }) => id === solution)
+  if (origin === undefined) return undefined
+  const wanted = [...origin.flags, ...change.flags].sort().join('\n')
+  const tests = later.run.solutions.filter(({ topology, flags }) => {
+    const sorted = [...flags].sort().join('\n')
+    if (topology === origin.topology) return sorted === wanted && (made !== later || wanted !== '')
+    const isOnly = sorted === [...origin.flags].sort().join('\n')
+    return isOnly && change.topology === topology && extendsIt(later, topology, origin.topology)
+  })
+  const withResult = tests.find(({ id }) => findCell(later, id, profile)?.results.length)
+  const sameAgain = made === later && change.flags.length === 0 && change.topology === undefined
+  return sameAgain ? undefined : (withResult ?? tests[0])?.id
+}
+
+/** `scale` is one change of the baseline, and none of anything else. */
+function extendsIt({ run }: ResultSet, topology: string, parent: string): boolean {
+  const text = topologyText(run.machine.topologies, topology) ?? ''
+  return /^extends: *([\w./-]+)/m.exec(text)?.[1] === parent
+}
+
+export function rangeText({ min, max }: { min: number; max: number }): string {
+  return `${round(min)} to ${round(max)}/s`
+}
+
+function round(rate: number): string {
+  return rate >= 100 ? String(Math.round(rate)) : rate.toFixed(1)
+}

@@ -36,11 +36,23 @@ export const FOLDERS: Readonly<Record<string, FolderRule>> = {
   config: ownBase,
   workers: ownBase,
   compose: {
-    values: [...BASE, ...ENGINES, ...STAGES, 'http', 'observe', 'config', 'provide', 'workers'],
+    values: [
+      ...BASE,
+      ...ENGINES,
+      ...STAGES,
+      'http',
+      'observe',
+      'config',
+      'provide',
+      'workers',
+      'plan',
+      'lab',
+    ],
   },
   simulate: ownBase,
   provide: { values: BASE, types: ['config'] },
-  lab: { values: [...BASE, 'config', 'provide', 'postgres'] },
+  // A plan is calibrated by what the lab measured: the lab fills in the plan's own types.
+  lab: { values: [...BASE, 'config', 'provide', 'postgres'], types: ['plan'] },
   plan: ownBase,
   cli: {
     values: [

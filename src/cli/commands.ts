@@ -81,4 +81,31 @@ export const commands: readonly Command[] = [
     help: async () => (await import('./commands/lab.ts')).labHelp(),
     run: async (args, io) => (await import('./commands/lab.ts')).lab(args, io),
   },
+  {
+    name: 'plan',
+    summary: 'What a fleet needs: cores, memory, disk, network and topology.',
+    options: [
+      { flag: 'devices', value: 'N', meaning: 'Devices that send.' },
+      { flag: 'rate', value: 'N', meaning: 'Messages a second of each device (1).' },
+      { flag: 'metrics', value: 'N', meaning: 'Metrics of each device, all in every message (1).' },
+      { flag: 'retention', value: 'DURATION', meaning: 'How long points are kept (90d).' },
+      { flag: 'queries-per-second', value: 'N', meaning: 'Of all readers together (0).' },
+      { flag: 'peak', value: 'N', meaning: 'The busiest time is so many times the mean (1).' },
+      { flag: 'replicas', value: 'N', meaning: 'Copies of the points that are kept (1).' },
+      {
+        flag: 'payload',
+        value: 'BYTES',
+        meaning: 'Of a message on the wire, with its headers (100 for each point).',
+      },
+      {
+        flag: 'from',
+        value: 'PATH',
+        meaning: 'Plan with what `weir lab run` measured: its folder, or a file of --save.',
+      },
+      { flag: 'save', value: 'FILE', meaning: 'Keep what a plan needs of --from in a small file.' },
+      { flag: 'json', meaning: 'Print the plan as JSON.' },
+    ],
+    isConfigurable: false,
+    run: async (args, io) => (await import('./commands/plan.ts')).plan(args, io),
+  },
 ]

@@ -12,6 +12,7 @@ import { tenantPoints } from '../process/ledger-report.ts'
 import { decodeCursor } from '../query/cursor.ts'
 import { intervalUs } from '../query/interval.ts'
 import { attributeKeeper } from './attribute-keeper.ts'
+import { capacityPlans } from './capacity.ts'
 import type { Core } from './core.ts'
 import { settledAnomalies } from './analytics.ts'
 import { metricsText } from './metrics-text.ts'
@@ -60,6 +61,7 @@ export function httpServices(config: Config, core: Core & { gate: IngestGate }):
     ...{ anomalies: settledAnomalies(core), readings, readThrough, units, locations },
     live,
     transfer: openTransfer(config, { store, gate }),
+    capacity: capacityPlans(config.plan.calibration, logger),
     ledger: core.ledgerReport,
     readiness: () => readiness.now(),
     metricsText: metricsText(metrics, core.link),

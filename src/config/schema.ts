@@ -444,6 +444,13 @@ export const configSchema = section('The configuration of a Weir node.', {
       1 * MB,
     ),
   }),
+  plan: section('Capacity plans.', {
+    calibration: Type.String({
+      default: '',
+      description:
+        'A result of `weir lab run` (its folder), or a file of `weir plan --save`, that `POST /api/v1/capacity` plans with. Empty: by rule of thumb only.',
+    }),
+  }),
   logging: section('Log lines, on standard error.', {
     level: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
       default: 'info',

@@ -24,6 +24,7 @@ import { queryValidator } from './query-params.ts'
 import { givenRequestId, requestProblem } from './request-problem.ts'
 import { allowedMethods } from './route-match.ts'
 import { anomalyRoutes } from './routes/anomalies.ts'
+import { capacityRoutes } from './routes/capacity.ts'
 import { deviceRoutes } from './routes/devices.ts'
 import { exportRoutes } from './routes/export.ts'
 import { fleetRoutes } from './routes/fleet.ts'
@@ -217,6 +218,7 @@ function addRoutes(app: HttpApp, services: HttpServices): void {
   liveRoutes(app, services)
   exportRoutes(app, services)
   importRoutes(app, services)
+  capacityRoutes(app, services)
   influxRoutes(app, services)
   thingsboardRoutes(app, services)
   streamingRoutes(app, services)

@@ -11,6 +11,7 @@ import type { Keys } from '../access/keys.ts'
 import type { IngestGate } from '../ingest/gate.ts'
 import type { Access } from '../model/access.ts'
 import type { Attributes } from '../model/device.ts'
+import type { DemandInput } from '../model/demand.ts'
 import type { SeriesTable } from '../model/series-table.ts'
 import type { Anomalies } from '../ports/anomalies.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -88,6 +89,10 @@ export interface HttpServices {
   readonly locations: Pick<Locations, 'get' | 'tell'>
   readonly live: Pick<LiveHub, 'subscribe'>
   readonly transfer: Transfer
+  readonly capacity: {
+    /** A plan as JSON; throws WeirError `rejected`. */
+    readonly plan: (demand: DemandInput) => Promise<object>
+  }
   /** Of a tenant; undefined: of all. */
   readonly ledger: (tenant: string | undefined) => Promise<LedgerReport>
   /** Called for each `/ready`: cheap, and never throws. */

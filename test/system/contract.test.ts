@@ -295,6 +295,8 @@ async function walkRoutes(client: WeirClient): Promise<void> {
   await expect(client, 'POST /api/v1/import?format=csv', 200, row)
   await expect(client, 'POST /api/v1/import', 415, row)
   await expect(client, 'POST /api/v1/import?format=csv&device=x', 400, row)
+  await expect(client, 'POST /api/v1/capacity', 200, { devices: 5000, retention_days: 90 })
+  await expect(client, 'POST /api/v1/capacity', 400, { devices: 0 })
   await expect(client, 'GET /api/v1/live?colour=red', 400)
   await expect(client, 'GET /nowhere', 404)
   await expect(client, 'DELETE /health', 405)
@@ -367,6 +369,7 @@ function bodyOf(method: string, path: string): { body?: object } {
   if (method === 'put') return { body: product }
   if (method === 'patch') return { body: {} }
   if (method !== 'post') return {}
+  if (path === '/api/v1/capacity') return { body: { devices: 1 } }
   if (path === '/products') return { body: product }
   if (path === '/api/v1/keys') return { body: { scopes: ['read'] } }
   if (path.endsWith('/credentials')) return { body: {} }

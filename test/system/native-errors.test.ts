@@ -41,6 +41,7 @@ const TELEMETRY = 'POST /api/v1/telemetry'
 const BATCH = 'POST /api/v1/telemetry/batch'
 const FRAME = 'POST /api/v1/telemetry/binary'
 const QUERY = 'POST /api/v1/query'
+const CAPACITY = 'POST /api/v1/capacity'
 const DEVICES = 'POST /api/v1/devices'
 const PATCH = 'PATCH /api/v1/devices/kept'
 const READ = 'GET /api/v1/telemetry/a'
@@ -94,6 +95,11 @@ const wrongs: readonly Wrong[] = [
   { request: QUERY, status: 400, body: { devices: ['a'], colour: 'red' }, field: 'colour' },
   { request: QUERY, status: 413, body: { devices: [LONG] }, ...bodyLimit },
   { request: QUERY, status: 415, body: {}, type: BROTLI },
+  { request: CAPACITY, status: 400, body: {}, field: 'devices', detail: /missing/ },
+  { request: CAPACITY, status: 400, body: { devices: 1, rate: 2 }, field: 'rate' },
+  { request: `${CAPACITY}?colour=red`, status: 400, body: { devices: 1 }, field: 'colour' },
+  { request: CAPACITY, status: 413, body: { devices: LONG }, ...bodyLimit },
+  { request: CAPACITY, status: 415, body: {}, type: BROTLI },
   { request: 'GET /api/v1/live?colour=red', status: 400, field: 'colour' },
   { request: 'GET /api/v1/devices?status=lost', status: 400, field: 'status' },
   { request: 'GET /api/v1/devices?limit=many', status: 400, field: 'limit' },
@@ -117,7 +123,7 @@ const wrongs: readonly Wrong[] = [
 const ELSEWHERE = new Set(['401', '403', '429', '500', '503', '507'])
 /** The routes of this test, by their first steps. */
 const NATIVE =
-  /^\/api\/v1\/(telemetry(\/(batch|binary|latest|\{device_id\}))?|query|live|ledger|devices(\/\{id\})?)$/
+  /^\/api\/v1\/(telemetry(\/(batch|binary|latest|\{device_id\}))?|query|capacity|live|ledger|devices(\/\{id\})?)$/
 
 test(
   'each error that a native route documents is one that curl gets',

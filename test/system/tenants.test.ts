@@ -72,6 +72,7 @@ const BODIES: Bodies = {
   'post /api/v1/telemetry/binary': () => 'no frame',
   'post /api/telemetry/{device_id}': () => ({}),
   'post /api/v1/query': (name, metric) => ({ devices: [name], metrics: [metric] }),
+  'post /api/v1/capacity': () => ({ devices: 0 }),
   'post /api/v1/devices': name => ({ id: `${name}/no` }),
   'patch /api/v1/devices/{id}': () => ({ name: 'stolen' }),
   'post /api/v1/keys': () => ({ scopes: [] }),

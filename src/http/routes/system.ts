@@ -141,6 +141,7 @@ function documentRoutes(
       name: 'products',
       description: 'What devices are instances of, and what their values must be',
     },
+    { name: 'capacity', description: 'What a fleet would need' },
     { name: 'system', description: 'Probes, metrics, the ledger' },
     { name: 'influxdb', description: 'Line protocol, as clients of InfluxDB 1 and 2 send it' },
     { name: 'thingsboard', description: 'The HTTP API of ThingsBoard devices' },

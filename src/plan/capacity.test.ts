@@ -111,6 +111,14 @@ test('the simplest topology that holds it is chosen, and of several the cheapest
   assert.equal(chosen({ devices: 100, replicas: 2 }, {}), undefined)
 })
 
+test('flags of a solution are part of the advice, and a topology without them is simpler', () => {
+  const scaled = { solution: 'stack-scale', topology: 'tune', flags: ['--processes.min=2'] }
+  const plan = (...solutions: object[]): CapacityPlan =>
+    planCapacity(demandOf({ devices: 1 }), testCalibration(...solutions))
+  assert.match(plan(scaled).advice, /run tune --processes\.min=2 on 2 cores/)
+  assert.equal(plan(scaled, { topology: 'tune' }).measured?.chosen.solution, 'tune')
+})
+
 test('how far a plan is from what was measured is said', () => {
   const of = (devices: number): CapacityPlan =>
     planCapacity(demandOf({ devices }), testCalibration({ devices: 1_000_000 }))

@@ -50,7 +50,8 @@ export function planCapacity(demand: Demand, calibration?: Calibration): Capacit
       : []),
     ...queryWarnings(demand, choice !== undefined),
   ]
-  const advice = adviceOf({ topology, resources, phase }, choice?.reason ?? classic.reason)
+  const composition = [topology, ...(choice?.plan.flags ?? [])].join(' ')
+  const advice = adviceOf({ composition, resources, phase }, choice?.reason ?? classic.reason)
   if (calibration === undefined) return { ...common, advice, warnings }
   const { source } = calibration
   if (choice === undefined) return { ...common, advice, warnings, source }
@@ -65,13 +66,14 @@ function queryWarnings({ queriesPerSecond }: Demand, isMeasured: boolean): strin
 }
 
 interface Advised {
-  readonly topology: string
+  /** Topology and flags. */
+  readonly composition: string
   readonly resources: Resources
   readonly phase: Phase
 }
 
-function adviceOf({ topology, resources, phase }: Advised, reason: string): string {
+function adviceOf({ composition, resources, phase }: Advised, reason: string): string {
   const { cores, memoryBytes, diskBytes } = resources
   const size = `${cores} cores, ${quantity(memoryBytes, 'B')} of memory and ${quantity(diskBytes, 'B')} of disk`
-  return `In the ${phase} phase run ${topology} on ${size}: ${reason}.`
+  return `In the ${phase} phase run ${composition} on ${size}: ${reason}.`
 }

@@ -44,7 +44,7 @@ export function classicTopology(demand: Demand, phase: Phase): TopologyChoice {
 }
 
 /**
- * Of those that hold what is planned for, the one with the fewest servers, then the fewest cores.
+ * Of those that hold what is planned for, the one with the fewest servers, then flags, then cores.
  * Where none does, the one that comes nearest; undefined: there is none to choose from.
  */
 export function measuredChoice(
@@ -71,6 +71,7 @@ const serversOf = (topology: string): number => SERVERS[topology] ?? MOST_SERVER
 function bySimplicity(a: MeasuredPlan, b: MeasuredPlan): number {
   return (
     serversOf(a.topology) - serversOf(b.topology) ||
+    a.flags.length - b.flags.length ||
     a.resources.cores - b.resources.cores ||
     a.extrapolation - b.extrapolation
   )

@@ -79,6 +79,21 @@ test('the control is a further block, what was not confirmed is left out and tol
   assert.equal(calibrationOf([]), undefined)
 })
 
+test('of a cell that was run once more the last counts', () => {
+  const first = testCell({ solution: 'tune', workload: mixed, maxRate: 1000 })
+  const again = testCell({ solution: 'tune', workload: mixed, maxRate: 500 })
+  const lost = again.filter(({ kind }) => kind === 'cell')
+  const voided = lost.map(record => ({ ...record, problem: 'void' }) as LabRecord)
+  const rates = (...records: LabRecord[]) =>
+    calibrationOf([testRun([mixed], ['tune']), ...records])?.solutions[0].confirmed.map(
+      ({ requestsPerSecond }) => requestsPerSecond,
+    )
+  assert.deepEqual(rates(...first, ...again), [500])
+  assert.deepEqual(rates(...voided, ...first), [1000])
+  assert.equal(rates(...first, ...voided), undefined)
+  assert.equal(rates(...first, ...lost), undefined, 'its step was of the one before')
+})
+
 test('queries over a long time are not taken for those of newest values', () => {
   const analytics = testWorkload('analytics', 0.5)
   const slow = testCell({ solution: 'baseline', workload: analytics, maxRate: 10 })

@@ -25,12 +25,17 @@ interface Confirmation {
  */
 export function calibrationOf(records: Iterable<LabRecord>): Calibration | undefined {
   let run: RunRecord | undefined
-  const ended = new Map<string, CellRecord>()
+  // A void cell is run once more, and the last of its records counts.
+  const ended = new Map<string, { readonly end: CellRecord; readonly step?: StepRecord }>()
   const confirmed = new Map<string, StepRecord>()
   for (const record of records) {
     if (record.kind === 'run') run ??= record
-    else if (record.kind === 'cell') ended.set(cellId(record.cell), record)
-    else if (record.phase === 'confirm' && record.verdict.outcome === 'pass') {
+    else if (record.kind === 'cell') {
+      const id = cellId(record.cell)
+      const step = confirmed.get(id)
+      ended.set(id, step === undefined ? { end: record } : { end: record, step })
+      confirmed.delete(id)
+    } else if (record.phase === 'confirm' && record.verdict.outcome === 'pass') {
       confirmed.set(cellId(record.cell), record)
     }
   }
@@ -42,14 +47,12 @@ export function calibrationOf(records: Iterable<LabRecord>): Calibration | undef
   for (const { id, topology, flags } of run.solutions) {
     // The A/A control is the same solution once more: its blocks are further blocks of it.
     if (id.endsWith('-again')) continue
-    const cells = [...ended.values()].filter(({ cell }) =>
-      [id, `${id}-again`].includes(cell.solution),
-    )
+    const names = [id, `${id}-again`]
+    const cells = [...ended.values()].filter(({ end }) => names.includes(end.cell.solution))
     const of = run
-    const confirmations = cells.flatMap(({ cell, maxRate, problem }) => {
-      const step = confirmed.get(cellId(cell))
-      return problem === undefined && maxRate > 0 ? confirmationOf(of, step) : []
-    })
+    const confirmations = cells.flatMap(({ end, step }) =>
+      end.problem === undefined && end.maxRate > 0 ? confirmationOf(of, step) : [],
+    )
     const usable = plainQueries(confirmations)
     if (usable.length === 0) warnings.push(`nothing was confirmed of ${id}`)
     else solutions.push({ solution: id, topology, flags, ...figuresOf(usable) })

@@ -50,6 +50,16 @@ export const commands: readonly Command[] = [
     run: async (args, io) => (await import('./commands/dead-letters.ts')).deadLetters(args, io),
   },
   {
+    name: 'damaged-blocks',
+    summary: 'Look at blocks of the store that were found damaged and set aside. Changes nothing.',
+    options: [
+      { flag: 'json', meaning: 'Print JSON, one object a line.' },
+      { flag: 'save', value: 'DIR', meaning: 'Also write the bytes of each to a file there.' },
+    ],
+    isConfigurable: true,
+    run: async (args, io) => (await import('./commands/damaged-blocks.ts')).damagedBlocks(args, io),
+  },
+  {
     name: 'export',
     summary: 'Write points of a running Weir to a CSV, NDJSON or Parquet file.',
     options: [],

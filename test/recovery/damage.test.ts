@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { until } from '../fixtures/until.ts'
 import { settledLedger, weirClient } from '../fixtures/weir-client.ts'
-import { startWeir, type WeirProcess } from '../fixtures/weir-process.ts'
+import { runWeir, startWeir, type WeirProcess } from '../fixtures/weir-process.ts'
 
 const LIMIT = { timeout: 300_000 }
 const START_US = (Date.now() - 2 * 86_400e3) * 1000
@@ -102,7 +102,26 @@ test(
       status: 'ready',
       reasons: ['damaged blocks that reads go without: 1'],
     })
+    const [, damaged] = /default \/ ([abc]) \/ m/.exec(failed[0].text) ?? []
+    await mustShow(weir, damaged)
     await write(weir, 'a', 500)
     assert.deepEqual(await weir.stop(), { code: 0, signal: null })
+    await mustShow(weir, damaged)
   },
 )
+
+/** The command, beside the node or without it. */
+async function mustShow(weir: WeirProcess, device: string): Promise<void> {
+  const saved = join(weir.data, '../rescued')
+  const ask = ['damaged-blocks', '--data', weir.data]
+  const { code, stdout, stderr } = await runWeir([...ask, '--json', '--save', saved])
+  assert.equal(code, 0, stderr)
+  const { file, ...block } = JSON.parse(stdout) as Record<string, string | number>
+  assert.deepEqual([block.tenant, block.device, block.metric], ['default', device, 'm'])
+  assert.deepEqual([block.points, block.first], [500, new Date(START_US / 1000).toISOString()])
+  assert.match(String(block.problem), /./)
+  assert.equal(readFileSync(String(file)).length, block.bytes)
+  rmSync(saved, { recursive: true })
+  const text = (await runWeir(ask)).stdout
+  assert.match(text, new RegExp(`^${device} / m of tenant default\\n {2}holds {6}500 points, `))
+}

@@ -86,6 +86,19 @@ export function openTable<Key>(
     ...(MAP_BYTES === undefined ? {} : { mapSize: MAP_BYTES }),
   }
   if (empty !== undefined && isPosix) makeFile(path, { empty, lockBytes: LOCK_BYTES })
+  return opened(path, options)
+}
+
+/** For a look at a file beside the process that writes it, or without one. */
+export function openToRead<Key>(path: string, keyEncoder: KeyEncoder<Key>): Table<Key> {
+  return opened(path, {
+    ...{ keyEncoder, path, noSubdir: true, encoding: 'binary', readOnly: true },
+    ...{ maxDbs: 1, maxReaders: 64 },
+    ...(MAP_BYTES === undefined ? {} : { mapSize: MAP_BYTES }),
+  })
+}
+
+function opened<Key>(path: string, options: object): Table<Key> {
   try {
     return open(options as never) as unknown as Table<Key>
   } catch (error) {

@@ -5,7 +5,7 @@ import type { SeriesTable } from '../../model/series-table.ts'
 import { WeirError } from '../../ports/errors.ts'
 import { coversOf } from './covers.ts'
 import type { CoverRow, Covers } from './covers.ts'
-import { emptyFile, openTable, TableWriter } from './lmdb-table.ts'
+import { emptyFile, openTable, openToRead, TableWriter } from './lmdb-table.ts'
 import type { KeyEncoder, Table } from './lmdb-table.ts'
 import type { TenantRows } from './tenant-counts.ts'
 import { NEWEST_PAGE_SERIES } from './series-columns.ts'
@@ -51,6 +51,34 @@ const keyEncoder: KeyEncoder<MetaKey> = {
     const kind = source.readUInt8(at) === KIND_BYTES.names ? 'names' : 'newest'
     return [kind, source.readUInt32BE(at + 1)]
   },
+}
+
+/** The names of a series. */
+export interface SeriesNames {
+  readonly tenant: string
+  readonly device: string
+  readonly metric: string
+}
+
+/** Names of series by their ids, read from a store's folder while it may be in use. */
+export async function readSeriesNames(
+  directory: string,
+  ids: ReadonlySet<number>,
+): Promise<ReadonlyMap<number, SeriesNames>> {
+  const found = new Map<number, SeriesNames>()
+  const table = openToRead(join(directory, 'meta'), keyEncoder)
+  try {
+    for (const id of ids) {
+      const bytes = table.get(['names', Math.floor(id / NAMES_PAGE_SERIES)])
+      if (bytes === undefined) continue
+      const names = zstdDecompressSync(bytes).toString().split('\0')
+      const [tenant, device, metric] = names.slice((id % NAMES_PAGE_SERIES) * 3)
+      if (metric !== undefined) found.set(id, { tenant, device, metric })
+    }
+  } finally {
+    await table.close()
+  }
+  return found
 }
 
 /** The environment beside the partitions: names of series, their newest points, covered positions. */

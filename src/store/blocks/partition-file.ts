@@ -1,4 +1,4 @@
-import { openTable, TableWriter } from './lmdb-table.ts'
+import { openTable, openToRead, TableWriter } from './lmdb-table.ts'
 import type { KeyEncoder, Table } from './lmdb-table.ts'
 
 /** The place of a block: its series and the time of its first point. */
@@ -39,6 +39,31 @@ const keyEncoder: KeyEncoder<BlockKey> = {
       time: high * 0x100000000 + source.readUInt32BE(at + 8),
     }
   },
+}
+
+/** What a file has set aside; its record tells whether there is anything to look for. */
+export interface AsideFile {
+  about(): Buffer | undefined
+  /** By series, then time; `series` as it was before. */
+  blocks(): Iterable<BlockKey & { block: Buffer }>
+  close(): Promise<void>
+}
+
+/** Opens a partition's file to look at what was set aside, also while a store has it open. */
+export function openAside(path: string): AsideFile {
+  const table = openToRead(path, keyEncoder)
+  return {
+    about: () => table.get(ABOUT),
+    *blocks() {
+      for (const { key, value } of table.getRange({
+        start: { series: ASIDE, time: 0 },
+        end: ABOUT,
+      })) {
+        yield { series: key.series - ASIDE, time: key.time, block: Buffer.from(value) }
+      }
+    },
+    close: () => table.close(),
+  }
 }
 
 /** The blocks of one span of time. */

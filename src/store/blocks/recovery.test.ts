@@ -12,6 +12,7 @@ import { checkCounts, checkRaw, checkSettled } from '../oracle-checks.ts'
 import { batchOf, Random, TestLog, testSeed } from '../test-log.ts'
 import { BlocksStore } from './blocks-store.ts'
 import { ASIDE, PartitionFile } from './partition-file.ts'
+import { blocksSetAside } from './set-aside.ts'
 
 const DEVICES = ['d0', 'd1', 'd2', 'd3']
 const ENTRIES = 300
@@ -160,7 +161,11 @@ for (const [what, damage] of [
     await store.close()
     store = await BlocksStore.open({ directory })
     assert.equal((await store.stats()).damagedBlocks, 1, 'also after a restart')
-    assert.equal(await keptAside(directory), 1)
+    const [block, ...others] = await Array.fromAsync(blocksSetAside(directory))
+    assert.deepEqual([others.length, block.timeUs], [0, 0])
+    assert.deepEqual([block.series?.tenant, block.series?.metric], ['t', 'm'])
+    assert.equal(block.header?.points, what === 'content' ? 400 : undefined)
+    assert.ok(block.problem !== undefined && block.bytes.length > 1000)
   })
 
   test(`a flush that meets a damaged ${what} sets the block aside and goes on`, async t => {

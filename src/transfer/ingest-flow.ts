@@ -19,6 +19,8 @@ export interface ImportOutcome {
   readonly rejected: readonly RefusedRow[]
   /** All points that were refused. */
   readonly rejectedTotal: number
+  /** Whether everything that was refused is what the sender may not write, as far as it is listed. */
+  readonly isForbidden: boolean
 }
 
 /** Pieces on their way to the log: while one is written, the next is decoded. */
@@ -35,6 +37,7 @@ export class IngestFlow {
   readonly #rejected: RefusedRow[] = []
   #accepted = 0
   #rejectedTotal = 0
+  #isForbidden = true
 
   constructor(ingest: Ingest) {
     this.#ingest = ingest
@@ -42,7 +45,8 @@ export class IngestFlow {
 
   get outcome(): ImportOutcome {
     const rejected = this.#rejected
-    return { accepted: this.#accepted, rejected, rejectedTotal: this.#rejectedTotal }
+    const isForbidden = rejected.length > 0 && this.#isForbidden
+    return { accepted: this.#accepted, rejected, rejectedTotal: this.#rejectedTotal, isForbidden }
   }
 
   /**
@@ -90,7 +94,10 @@ export class IngestFlow {
     this.#accepted += accepted
     for (const { index, field, detail, points, reason } of rejected) {
       this.#rejectedTotal += points
-      if (this.#rejected.length >= MAX_LISTED || reason === 'unlisted') continue
+      // What a piece has too many of is not listed: more of what was.
+      if (reason === 'unlisted') continue
+      if (reason !== 'forbidden') this.#isForbidden = false
+      if (this.#rejected.length >= MAX_LISTED) continue
       this.#rejected.push({ index: firstIndex + index, field, detail })
     }
   }

@@ -131,7 +131,8 @@ function unpacked(body: IncomingMessage, request: FastifyRequest): Readable {
   throw new HttpProblem(415, detail, { headers: { 'accept-encoding': 'gzip' } })
 }
 
-function answer({ accepted, rejected, rejectedTotal }: ImportOutcome, format: Format): string {
+function answer(outcome: ImportOutcome, format: Format): string {
+  const { accepted, rejected, rejectedTotal, isForbidden } = outcome
   const isText = format !== 'parquet'
   const rows = rejected.map(({ index, field, detail }) =>
     isText ? { index, line: index + 1, field, detail } : { index, field, detail },
@@ -143,7 +144,7 @@ function answer({ accepted, rejected, rejectedTotal }: ImportOutcome, format: Fo
       first === undefined
         ? 'there are no points in the file'
         : `none was accepted; ${where}${first.field} ${first.detail}`
-    throw new HttpProblem(400, detail, { errors: rejected })
+    throw new HttpProblem(isForbidden ? 403 : 400, detail, { errors: rejected })
   }
   return JSON.stringify({ accepted, rejected: rows, rejected_total: rejectedTotal })
 }

@@ -6,8 +6,10 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { test, type TestContext } from 'node:test'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { testHost, type TestHost } from '../../../test/fixtures/http-client.ts'
+import { keyedHost } from '../../../test/fixtures/keyed-host.ts'
 import { testServices, type TestOptions } from '../../../test/fixtures/http-services.ts'
 import { until } from '../../../test/fixtures/until.ts'
+import { isoFromTime } from '../../model/time.ts'
 import { WeirError } from '../../ports/errors.ts'
 import type { Transfer } from '../services.ts'
 
@@ -286,6 +288,31 @@ test('refused rows are named with their line, and nothing good at all is a probl
     assert.equal(none.json.errors[0].index, 1)
     assert.match((await post(IMPORT, `${HEADER}\n`, CSV)).json.detail, /no points in the file/)
   }))
+
+test('an import of which the key may write nothing is forbidden, with its rows', async t => {
+  const host = await keyedHost(t)
+  const key = await host.issue({ device: 'a', scopes: ['ingest'] })
+  const headers = { ...CSV, authorization: `Bearer ${key}` }
+  const rows = (...devices: string[]) =>
+    [
+      HEADER,
+      ...devices.map((device, i) => `${isoFromTime((1_700_000_000 + i) * 1e6)},${device},m,1,`),
+    ].join('\n')
+  const none = await host.post(IMPORT, rows('b', 'c', 'b'), headers)
+  assert.equal(none.status, 403)
+  assert.match(none.json.detail, /none was accepted; line 2: device_id this key may write "a" only/)
+  assert.deepEqual(
+    (none.json.errors as { index: number }[]).map(({ index }) => index),
+    [1, 2, 3],
+  )
+  const many = await host.post(IMPORT, rows(...Array<string>(3000).fill('b')), headers)
+  assert.equal(many.status, 403, 'more than are listed')
+  const wrong = await host.post(IMPORT, `${rows('b')}\nnever,a,m,1,\n`, headers)
+  assert.equal(wrong.status, 400, 'one of them is wrong in itself')
+  const some = await host.post(IMPORT, rows('b', 'a'), headers)
+  assert.deepEqual([some.status, some.json.accepted, some.json.rejected_total], [200, 1, 1])
+  await host.app.close()
+})
 
 test('what is no import is refused with the status that fits', () =>
   withHost(async ({ app, post, send }) => {

@@ -118,7 +118,8 @@ function outcomeOf(answer: { readonly status: number; readonly text: string }): 
     }
     return { accepted, rejected, rejectedTotal: rejected_total }
   }
-  const { errors } = status === 400 ? (JSON.parse(text) as { errors?: RefusedRow[] }) : {}
+  const isRows = status === 400 || status === 403
+  const { errors } = isRows ? (JSON.parse(text) as { errors?: RefusedRow[] }) : {}
   // A part of which nothing was good: the rows say why, and the next one may be better.
   if (errors !== undefined && errors.length > 0) {
     return { rejected: errors, rejectedTotal: errors.length }

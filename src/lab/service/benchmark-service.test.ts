@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { openApiCheck } from '../../../test/fixtures/openapi-check.ts'
+import { freePort } from '../../../test/fixtures/weir-process.ts'
 import { until } from '../../../test/fixtures/until.ts'
 import { judge } from '../search/verdict.ts'
 import { startBenchmarkService } from './benchmark-service.ts'
@@ -28,16 +29,22 @@ interface Service extends FakeLoads {
   stop(): Promise<void>
 }
 
+interface Settings {
+  readonly file?: string
+  readonly keep?: number
+  readonly target?: string
+}
+
 async function startService(
   t: TestContext,
   system: Partial<FakeSystem> = {},
-  { file, keep = 1000 }: { file?: string; keep?: number } = {},
+  { file, keep = 1000, target = 'http://127.0.0.1:8080' }: Settings = {},
 ): Promise<Service> {
   const folder = mkdtempSync(join(tmpdir(), 'weir-benchmarks-'))
   const loads = fakeLoads(system)
   const resultFile = file ?? join(folder, 'results.ndjson')
   const service = await startBenchmarkService({
-    ...{ host: '127.0.0.1', port: 0, target: 'http://127.0.0.1:8080', resultFile, keep },
+    ...{ host: '127.0.0.1', port: 0, target, resultFile, keep },
     ...{ anyHost: false, version: '1.2.3', startLoad: loads.startLoad, judge },
     report: line => t.diagnostic(line),
   })
@@ -121,7 +128,7 @@ test('the ceiling is the last rate that held, and the rate that did not is in th
   assert.equal(status, 200)
   assert.equal(json.status, 'done')
   assert.equal(json.ceiling_rps, 150)
-  assert.match(json.limit.join(), /p99 of POST ingest 900 ms, at most 300 ms/)
+  assert.deepEqual(json.limit, ['p99 of POST ingest 900 ms, at most 300 ms'])
   assert.deepEqual(
     json.results.map((result: Record<string, unknown>) => [
       result['target_rps'],
@@ -279,6 +286,32 @@ test('a late generator makes a test void: marked in the table, tried again in a 
 })
 
 test('a target that is down is a result: an error rate of 100 %', async t => {
+  const target = `http://127.0.0.1:${await freePort()}`
+  const service = await startService(
+    t,
+    { failure: 'no connection', failsAtStart: true },
+    { target },
+  )
+  const { json } = await service.ask('POST', '/baseline-suite?wait=true')
+  assert.equal(json.status, 'done')
+  assert.equal(json.results.length, 3)
+  assert.equal(json.results[0].error_rate, 1)
+  assert.match(json.results[0].problem, /^nobody answers at .*: connect ECONNREFUSED/)
+  const { text } = await service.ask('GET', '/benchmark-markdown-raw')
+  assert.match(text, /^\| light_load \| .* \| 25 \| 0\.0 \| – \| 100\.0% \| 0\.0 \|$/m)
+})
+
+test('a generator that cannot start for a target that is there is a failed run', async t => {
+  const other = await startService(t)
+  const failing = { failure: 'no memory', failsAtStart: true }
+  const service = await startService(t, failing, { target: other.url })
+  const { json } = await service.ask('POST', '/baseline-suite?wait=true')
+  assert.equal(json.status, 'failed')
+  assert.equal(json.problem, 'no memory')
+  assert.deepEqual(json.results, [])
+})
+
+test('a target that fails in the middle is a result too', async t => {
   const service = await startService(t, { errorShare: 1 })
   const { json } = await service.ask('POST', '/run-benchmark?wait=true')
   assert.equal(json.status, 'done')

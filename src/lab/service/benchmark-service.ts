@@ -9,6 +9,9 @@ import { createHttpServer } from './http-server.ts'
 import { ResultBook } from './result-book.ts'
 import { benchmarkRoutes } from './routes.ts'
 
+/** What a target that stalls may still answer when the service ends. */
+const STOP_LIMIT_MS = 5000
+
 export interface ServiceOptions {
   readonly host: string
   /** 0: any that is free. */
@@ -53,7 +56,7 @@ export async function startBenchmarkService(options: ServiceOptions): Promise<Ru
       const closed = once(server, 'close')
       server.close()
       // Who waits for the end of a run has the answer before the connections are closed.
-      await runner.stop()
+      await runner.stop(STOP_LIMIT_MS)
       setImmediate(() => server.closeAllConnections())
       await closed
       await book.close()

@@ -8,6 +8,8 @@ export interface FakeSystem {
   sendLagMs: number
   /** Thrown in place of a result. */
   failure?: string
+  /** Whether that is before the load begins. */
+  failsAtStart?: boolean
   /** Loads end when they are stopped, and not before. */
   isEndless: boolean
 }
@@ -37,6 +39,7 @@ export function fakeLoads(given: Partial<FakeSystem> = {}): FakeLoads {
     startLoad: async (plan, onTick) => {
       plans.push(plan)
       if (onTick !== undefined) listeners.push(onTick)
+      if (system.failsAtStart === true) throw new Error(system.failure)
       const { promise: stopped, resolve: stop } = Promise.withResolvers<void>()
       const finish = async (): Promise<LoadResult> => {
         if (system.isEndless) await stopped

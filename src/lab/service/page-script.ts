@@ -31,7 +31,9 @@ const MAX_VALUES = 120
 let drawn = { run: '', rates: [], p99s: [] }
 const line = (id, values) => {
   const high = Math.max(...values, 1e-9)
-  const step = values.length < 2 ? 0 : 100 / (values.length - 1)
+  // A line needs two ends.
+  if (values.length === 1) values = [values[0], values[0]]
+  const step = 100 / (values.length - 1)
   const points = values.map((value, i) => (i * step).toFixed(1) + ',' + (29 - (value / high) * 27).toFixed(1))
   byId(id).setAttribute('points', points.join(' '))
 }

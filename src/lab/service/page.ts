@@ -5,7 +5,7 @@ const STYLE = `
 @media(prefers-color-scheme:dark){:root{--ink:#e3ebf0;--dim:#93a3af;--line:#2b3942;--paper:#11181d;--soft:#182127;--flow:#59b7de;--bad:#f2837a}}
 *{box-sizing:border-box}
 [hidden]{display:none!important}
-body{margin:0 auto;max-width:66rem;padding:2rem 1.25rem 4rem;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
+body{margin:0 auto;max-width:72rem;padding:2rem 1.25rem 4rem;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
 h1{font-size:1.7rem;margin:0 0 .25rem}h2{font-size:1.1rem;margin:2rem 0 .6rem}
 p{margin:.2rem 0 .7rem}a{color:var(--flow)}.dim{color:var(--dim)}.bad{color:var(--bad)}
 code{font:13px/1.5 ui-monospace,SFMono-Regular,Consolas,monospace}
@@ -14,6 +14,7 @@ code{font:13px/1.5 ui-monospace,SFMono-Regular,Consolas,monospace}
 .card h2{margin:0 0 .2rem}.card p{flex:1;color:var(--dim);font-size:.92rem}
 .fields{display:grid;grid-template-columns:1fr 1fr;gap:.5rem;margin-bottom:.7rem}
 label{font-size:.85rem;color:var(--dim)}
+label.wide{margin-bottom:.7rem}
 input{font:inherit;color:inherit;width:100%;padding:.25rem .5rem;border:1px solid var(--line);border-radius:6px;background:var(--soft)}
 button{font:inherit;padding:.4rem .9rem;border:1px solid var(--flow);border-radius:6px;background:var(--flow);color:var(--paper);cursor:pointer}
 button:disabled{opacity:.4;cursor:default}button.plain{background:none;color:var(--flow)}
@@ -26,9 +27,9 @@ svg{width:100%;height:3rem;display:block;margin-top:.3rem}
 polyline{fill:none;stroke:var(--flow);stroke-width:1.5;vector-effect:non-scaling-stroke}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
-td,th{text-align:right;padding:.3rem .6rem;border-bottom:1px solid var(--line);white-space:nowrap}
+td,th{text-align:right;vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid var(--line);white-space:nowrap}
 td:first-child,th:first-child,td:nth-child(2),th:nth-child(2),td:last-child,th:last-child{text-align:left}
-td:last-child{white-space:normal;min-width:12rem}
+td:last-child{white-space:normal;min-width:15rem;font-size:.92rem}
 th{font-weight:600;color:var(--dim);font-size:.85rem}
 `
 
@@ -56,15 +57,15 @@ fixed beforehand: a target that stalls cannot slow the load down.</p>
 <p>25, 100 and 250 requests a second: one, two and one minute.</p>
 <button data-start="baseline-suite">Run the suite</button></div>
 <div class="card"><h2>Throughput ceiling</h2>
-<p>From 50 requests a second up by a quarter every 20 s, until the p99 is above 300 ms, 1 % fail, or
-less than 99 % come through.</p>
+<p>From 50 requests a second up by a quarter every 20 s, until the p99 is above 300 ms, 1&nbsp;% fail,
+or less than 99&nbsp;% come through.</p>
 <button data-start="throughput-ceiling">Find the ceiling</button></div>
 <form class="card" id="one"><h2>One rate</h2>
 <div class="fields">
 <label>Requests a second <input name="target_rps" type="number" min="1" max="200000" step="any" value="50" required></label>
 <label>Seconds <input name="duration" type="number" min="1" max="3600" step="any" value="30" required></label>
 </div>
-<label class="fields" style="grid-template-columns:1fr">Name in the table <input name="type" value="individual" maxlength="40" pattern="[A-Za-z0-9][A-Za-z0-9_.\\-]*" required></label>
+<label class="wide">Name in the table <input name="type" value="individual" maxlength="40" pattern="[A-Za-z0-9][A-Za-z0-9_.\\-]*" required></label>
 <button>Run it</button></form>
 </div>
 <p id="problem" class="bad" role="alert" hidden></p>

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { EndpointResult } from '../generator/load.ts'
+import type { Verdict } from '../run/record.ts'
 import type { Benchmark, BenchmarkTest, Measured, TestResult } from './benchmark.ts'
 
 export interface TestContext {
@@ -47,6 +48,29 @@ export function testResult({ load, verdict }: Measured, context: TestContext): T
     ...{ devices, connections, arrivals, seed },
     ...(load.firstFailure === undefined ? {} : { problem: load.firstFailure }),
   }
+}
+
+/** Nobody listens there: nothing could be sent, so all of it failed. */
+export function unreached(
+  problem: string,
+  { runId, benchmark, test, target }: Omit<TestContext, 'stopped'>,
+): { result: TestResult; verdict: Verdict } {
+  const { devices, connections, arrivals, seed } = benchmark.settings
+  const verdict: Verdict = { outcome: 'fail', breaches: [{ rule: 'errors', detail: problem }] }
+  const result: TestResult = {
+    id: randomUUID(),
+    run_id: runId,
+    benchmark: benchmark.name,
+    test_type: test.type,
+    started_at: new Date().toISOString(),
+    ...{ target_rps: test.targetRps, offered_rps: 0, actual_rps: 0 },
+    ...{ p50_latency_ms: null, p95_latency_ms: null, p99_latency_ms: null, max_latency_ms: null },
+    ...{ error_rate: 1, duration_s: 0, requests: 0, failures: 0, timeouts: 0, statuses: {} },
+    ...{ acknowledged: 0, outcome: verdict.outcome, breaches: [problem], stopped: false },
+    ...{ send_lag_p99_ms: 0, generator_cpu_share: 0, target },
+    ...{ devices, connections, arrivals, seed, problem },
+  }
+  return { result, verdict }
 }
 
 function statusesOf(endpoints: readonly EndpointResult[]): Record<string, number> {

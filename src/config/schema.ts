@@ -306,7 +306,8 @@ export const configSchema = section('The configuration of a Weir node.', {
     }),
     poolSize: count(
       15,
-      'Connections of this process at most, of the store and of the catalog each.',
+      'Connections of this process at most, of the store and of the catalog each. 0: two for each processor core of this machine and one more, 4 to 32.',
+      0,
     ),
     connectTimeoutMs: duration(
       5 * SECOND,

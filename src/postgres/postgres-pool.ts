@@ -1,6 +1,7 @@
 import type { Pool, PoolClient, QueryArrayConfig, QueryConfig } from 'pg'
 import { Backoff } from '../kit/backoff.ts'
 import { WeirError } from '../ports/errors.ts'
+import { poolSizeOf } from './pool-size.ts'
 import { isRepeatable, postgresError, sqlState } from './postgres-error.ts'
 
 export interface PostgresOptions {
@@ -8,7 +9,7 @@ export interface PostgresOptions {
   readonly url: string
   /** Where everything of Weir is kept in that database. */
   readonly schema: string
-  /** Connections held open at most. */
+  /** Connections held open at most; 0: as the machine is (`pool-size.ts`). */
   readonly poolSize: number
   /** Until a connection is made, or one of the pool is free. */
   readonly connectTimeoutMs: number
@@ -81,14 +82,14 @@ export class PostgresPool {
 
   constructor(options: PostgresOptions, pg: Library) {
     this.schema = options.schema
-    this.#poolSize = options.poolSize
+    this.#poolSize = poolSizeOf(options.poolSize)
     const { builtins: _, ...types } = pg.types
     const parserOf = types.getTypeParser as (oid: number, format?: string) => unknown
     const getTypeParser = (oid: number, format?: string): unknown =>
       oid === INT8 && format !== 'binary' ? Number : parserOf(oid, format)
     this.#pool = new pg.Pool({
       connectionString: options.url,
-      max: options.poolSize,
+      max: this.#poolSize,
       connectionTimeoutMillis: options.connectTimeoutMs,
       idleTimeoutMillis: options.idleTimeoutMs,
       statement_timeout: options.statementTimeoutMs,

@@ -5,6 +5,7 @@ import {
   type PostgresClient,
   type PostgresOptions,
 } from '../../postgres/postgres-pool.ts'
+import { poolSizeOf } from '../../postgres/pool-size.ts'
 import { WeirError } from '../../ports/errors.ts'
 import { MIGRATIONS } from './migrations.ts'
 
@@ -36,7 +37,7 @@ export class CatalogDatabase {
 
   /** Creates and migrates what is missing. @throws WeirError `config`, `retryable` */
   static async open(options: PostgresOptions, connections: number): Promise<CatalogDatabase> {
-    const poolSize = Math.min(connections, options.poolSize)
+    const poolSize = Math.min(connections, poolSizeOf(options.poolSize))
     const pool = await PostgresPool.open({
       ...{ applicationName: 'weir catalog', ...options },
       ...{ poolSize, statementTimeoutMs: shorter(options.statementTimeoutMs, ANSWER_TIMEOUT_MS) },

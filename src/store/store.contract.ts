@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { decodeFrame } from '../model/frame.ts'
 import type { WeirError } from '../ports/errors.ts'
+import type { NewestRead } from '../ports/latest.ts'
 import type { LogPosition } from '../ports/log.ts'
 import { storeReadContract } from './store-read.contract.ts'
 import { storeScanContract } from './store-scan.contract.ts'
@@ -295,6 +296,35 @@ function restarts(open: OpenStore): void {
     assert.deepEqual(byName(await subject.latest()), byName(expected))
     await subject.reopen()
     assert.deepEqual(byName(await subject.latest()), byName(expected))
+  })
+
+  test('the series with the newest points are told newest first, where the store tells them', async t => {
+    const subject = await Subject.start(t, open)
+    const { store } = subject
+    if (store.newest === undefined) return
+    await subject.write([
+      point(50, 1),
+      point(9, 2, 'd/s'),
+      point(50, 'on', 'c/m'),
+      point(8, 3, 'e/m'),
+    ])
+    await subject.write([point(99, 1, 'd/m')], 'other')
+    await subject.write([point(60, 4, 'e/m'), point(40, 5)])
+    await store.flush()
+    const newest = async (read: Omit<NewestRead, 'tenant'>): Promise<unknown[]> =>
+      (await store.newest!({ tenant: TENANT, ...read })).map(Object.values)
+    const [e, c, d, s] = [
+      ['e', 'm', 60],
+      ['c', 'm', 50],
+      ['d', 'm', 50],
+      ['d', 's', 9],
+    ]
+    assert.deepEqual(await newest({ limit: 9 }), [e, c, d, s])
+    assert.deepEqual(await newest({ limit: 2 }), [e, c])
+    assert.deepEqual(await newest({ device: 'd', limit: 9 }), [d, s])
+    assert.deepEqual(await newest({ metric: 'm', limit: 9 }), [e, c, d])
+    assert.deepEqual(await newest({ device: 'd', metric: 's', limit: 1 }), [s])
+    assert.deepEqual(await newest({ device: 'nobody\0', limit: 1 }), [])
   })
 
   test('after close every call is refused as closed, and close may be called again', async t => {

@@ -5,6 +5,7 @@ import { makeStatementsExtension, SlowestStatements } from '../../postgres/slowe
 import { systemClock } from '../../ports/clock.ts'
 import type { Clock } from '../../ports/clock.ts'
 import { WeirError } from '../../ports/errors.ts'
+import type { NewestRead, SeriesTime } from '../../ports/latest.ts'
 import type { LogPosition } from '../../ports/log.ts'
 import type {
   BucketRead,
@@ -21,6 +22,7 @@ import type {
 } from '../../ports/store.ts'
 import { readBuckets } from './bucket-reads.ts'
 import { Committer } from './committer.ts'
+import { readNewestSeries } from './newest-series.ts'
 import { keepLatest, neglectLatest } from './latest-table.ts'
 import { Partitions } from './partitions.ts'
 import { readRaw } from './point-reads.ts'
@@ -152,6 +154,10 @@ export class PostgresStore implements Store {
 
   latest(): AsyncIterable<LatestColumns> {
     return latestPoints(this.#context)
+  }
+
+  newest(request: NewestRead): Promise<readonly SeriesTime[]> {
+    return readNewestSeries(this.#context, request)
   }
 
   async stats(): Promise<StoreStats> {

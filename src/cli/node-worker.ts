@@ -40,14 +40,14 @@ function obey(message: ToWorker): void {
   else if (message.type === 'stop') void end(0)
 }
 
-async function start(name: string, { config }: WorkerPlan): Promise<void> {
+async function start(name: string, { config, broker }: WorkerPlan): Promise<void> {
   const { createLogger } = await import('../observe/logger.ts')
   logger = createLogger(config.logging).child({ worker: name })
   // What `ps` and `top` show, and how the lab tells gateways from processors.
   process.title = `weir ${name}`
   try {
     const { startNode } = await import('../compose/node.ts')
-    node = await startNode(config, { logger, link })
+    node = await startNode(config, { logger, link, broker })
   } catch (error) {
     const code = codeOfStartError(error)
     if (code === undefined) logger.error({ err: error }, 'the worker does not start')

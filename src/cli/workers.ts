@@ -2,6 +2,7 @@ import { copyFileSync, existsSync, mkdirSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { extname, join } from 'node:path'
 import { once } from 'node:events'
+import type { BrokerElsewhere } from '../compose/node.ts'
 import { nodeSecret } from '../compose/node-secret.ts'
 import { formatAddress, parseAddress, type Address } from '../config/address.ts'
 import type { Config } from '../config/schema.ts'
@@ -25,6 +26,7 @@ export interface RunningWeir {
 /** What a worker is told to run. */
 export interface WorkerPlan {
   readonly config: Config
+  readonly broker?: BrokerElsewhere | undefined
 }
 
 /** What a worker says when it is ready. */
@@ -34,7 +36,10 @@ export type WorkerFacts = Pick<RunningWeir, 'http' | 'mqtt' | 'mqtts'>
 const RESTART_SIGNAL = 'SIGUSR2'
 
 /** Starts the worker processes of a configuration and what supervises them, in this process. */
-export async function startWorkers(given: Config, logger: Logger): Promise<RunningWeir> {
+export async function startWorkers(
+  given: Config,
+  { logger, signal }: { readonly logger: Logger; readonly signal: AbortSignal },
+): Promise<RunningWeir> {
   const config = await withPorts(given)
   const { drainMs } = config.processes
   const supervisor = new Supervisor({
@@ -44,7 +49,11 @@ export async function startWorkers(given: Config, logger: Logger): Promise<Runni
     logger: logger.child({ part: 'supervisor' }),
     ...{ drainMs, stopTimeoutMs: config.shutdownTimeoutMs },
   })
+  // Workers that are still starting end at once.
+  const giveUp = (): void => void supervisor.stop()
+  signal.addEventListener('abort', giveUp)
   const facts = await supervisor.start()
+  signal.removeEventListener('abort', giveUp)
   const restart = (): void => {
     logger.info(`${RESTART_SIGNAL}: replacing the workers one after the other`)
     supervisor.restart().then(
@@ -103,14 +112,24 @@ function planOf(
   shareSecret(config.data, data)
   const { role, mqtt, processes } = config
   const isApart = role !== 'all' || processes.processors > 0
+  const hasBroker = place === 0 && kind === 'gateway'
+  const isBehind = kind === 'gateway' && !hasBroker && mqtt.enabled
   return {
+    ...(isBehind ? { broker: { address: mqtt.plain ? localEnd(mqtt.address) : undefined } } : {}),
     config: {
       ...{ ...config, data },
       role: isApart ? kind : 'all',
       processes: { ...processes, min: 1, max: 1, processors: 0 },
-      mqtt: place === 0 && kind === 'gateway' ? mqtt : { ...mqtt, enabled: false, bridges: [] },
+      mqtt: hasBroker ? mqtt : { ...mqtt, enabled: false, bridges: [] },
     },
   }
+}
+
+/** How the other processes of this machine reach what listens there. */
+function localEnd(text: string): Address | undefined {
+  const address = parseAddress(text)
+  if (address?.host === '0.0.0.0') return { ...address, host: '127.0.0.1' }
+  return address?.host === '::' ? { ...address, host: '::1' } : address
 }
 
 /** What is sealed by one worker is opened by the others. */

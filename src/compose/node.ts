@@ -1,9 +1,11 @@
 import { Server as TlsServer, type TlsOptions } from 'node:tls'
+import type { Address } from '../config/address.ts'
 import type { Config } from '../config/schema.ts'
 import type { HttpApp } from '../http/app.ts'
 import { createHttpHost } from '../http/host.ts'
 import { IngestGate } from '../ingest/gate.ts'
 import { openMqttDoor, type MqttDoor } from '../mqtt/door.ts'
+import { attachWebSocketRelay } from '../mqtt/websocket-relay.ts'
 import { closeAll } from '../kit/close-all.ts'
 import type { Logger } from '../observe/logger.ts'
 import { systemClock, type Clock } from '../ports/clock.ts'
@@ -28,6 +30,15 @@ export interface NodeOptions {
   readonly clock?: Clock
   /** To the supervisor, in a worker process. */
   readonly link?: Link
+  /** Ends a start that waits for its servers. */
+  readonly signal?: AbortSignal
+  /** The broker is in another process, which shares the HTTP address. */
+  readonly broker?: BrokerElsewhere | undefined
+}
+
+export interface BrokerElsewhere {
+  /** Where it listens without TLS, if it does. */
+  readonly address: Address | undefined
 }
 
 /**
@@ -35,7 +46,7 @@ export interface NodeOptions {
  * holds the data folder's lock.
  */
 export function startNode(config: Config, options: NodeOptions): Promise<WeirNode> {
-  const { logger, link, clock = systemClock } = options
+  const { logger, link, signal, broker, clock = systemClock } = options
   const { promise: failed, resolve: fail } = Promise.withResolvers<Error>()
   const onFailure = (error: unknown): void => {
     logger.error({ err: error }, 'Weir cannot go on')
@@ -44,8 +55,8 @@ export function startNode(config: Config, options: NodeOptions): Promise<WeirNod
   const parts = { logger, clock, link, onFailure, failed }
   const timeoutMs = config.startTimeoutMs
   return config.role === 'processor'
-    ? patientStart(() => startProcessor(config, parts), { logger, timeoutMs })
-    : startDoors(config, parts)
+    ? patientStart(() => startProcessor(config, parts), { logger, timeoutMs, signal })
+    : startDoors(config, { ...parts, signal, broker })
 }
 
 /**
@@ -54,11 +65,17 @@ export function startNode(config: Config, options: NodeOptions): Promise<WeirNod
  */
 async function startDoors(
   config: Config,
-  options: CoreOptions & { readonly failed: Promise<Error> },
+  options: CoreOptions & {
+    readonly failed: Promise<Error>
+    readonly signal: AbortSignal | undefined
+    readonly broker: BrokerElsewhere | undefined
+  },
 ): Promise<WeirNode> {
-  const { logger, clock, failed } = options
+  const { logger, clock, failed, signal, broker } = options
   const timeoutMs = config.startTimeoutMs
-  const core = await patientStart(() => openCore(config, options), { logger, timeoutMs })
+  const core = await patientStart(() => openCore(config, options), {
+    ...{ logger, timeoutMs, signal },
+  })
   const closers: (() => Promise<unknown>)[] = [core.close]
   const stop = (): Promise<void> => closeAll(closers.splice(0))
   const failure = (): string | undefined => core.log.status().failure
@@ -76,9 +93,17 @@ async function startDoors(
       readCertificates(config.http.tls),
     )
     // Together: HTTP waits for its WebSockets, which are MQTT's to end.
-    const closeMqtt = async (): Promise<void> => mqtt?.close(patienceMs)
+    const closeMqtt = async (): Promise<void> => {
+      endRelay?.()
+      await mqtt?.close(patienceMs)
+    }
     closers.unshift(() => Promise.all([app.close(), closeMqtt()]))
     mqtt?.attachWebSocket(app.server)
+    const endRelay =
+      broker &&
+      attachWebSocketRelay(app.server, {
+        ...{ maxPacketBytes: config.mqtt.maxPacketBytes, broker: broker.address },
+      })
     const http = await listenHttp(config, app)
     closers.unshift(followCertificates(config, { clock, logger, app, mqtt }))
     return {

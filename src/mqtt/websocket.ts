@@ -7,10 +7,32 @@ export interface WebSocketOptions {
   readonly accept: (stream: Duplex) => void
 }
 
+export interface UpgradeOptions {
+  readonly maxPacketBytes: number
+  /** Decides on a client at `/mqtt`: one of the two is called, once. */
+  readonly decide: (take: (accept: (stream: Duplex) => void) => void, refuse: () => void) => void
+}
+
 const PATH = '/mqtt'
+const NOT_HERE = 'HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
+const WHY_NOT_NOW = 'the broker is in another process, which cannot be reached; its own port may be'
+/** Another try may come to the process that has the broker. */
+const NOT_NOW = [
+  'HTTP/1.1 503 Service Unavailable',
+  ...['Connection: close', 'Retry-After: 1', 'Content-Type: text/plain; charset=utf-8'],
+  ...[`Content-Length: ${WHY_NOT_NOW.length}`, '', WHY_NOT_NOW],
+].join('\r\n')
 
 /** Takes the WebSocket connections at `/mqtt` of an HTTP server. Returns what stops it. */
-export function attachWebSocket(server: Server, options: WebSocketOptions): () => void {
+export function attachWebSocket(
+  server: Server,
+  { maxPacketBytes, accept }: WebSocketOptions,
+): () => void {
+  return attachUpgrades(server, { maxPacketBytes, decide: take => take(accept) })
+}
+
+/** The same, where it is not known at once whether a client can be taken. */
+export function attachUpgrades(server: Server, options: UpgradeOptions): () => void {
   const upgrades = new WebSocketServer({
     noServer: true,
     clientTracking: false,
@@ -22,17 +44,25 @@ export function attachWebSocket(server: Server, options: WebSocketOptions): () =
   })
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     const path = request.url?.split('?', 1)[0]
+    // Nobody else listens to this socket any more, and an error without a listener throws.
+    const onError = (): void => void socket.destroy()
     if (path !== PATH) {
       if (server.listenerCount('upgrade') === 1) {
-        // Nobody else listens to this socket any more, and an error without a listener throws.
-        socket.on('error', () => socket.destroy())
-        socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+        socket.on('error', onError)
+        socket.end(NOT_HERE)
       }
       return
     }
-    upgrades.handleUpgrade(request, socket, head, client => {
-      options.accept(createWebSocketStream(client))
-    })
+    socket.on('error', onError)
+    options.decide(
+      accept => {
+        socket.off('error', onError)
+        upgrades.handleUpgrade(request, socket, head, client => {
+          accept(createWebSocketStream(client))
+        })
+      },
+      () => void socket.end(NOT_NOW),
+    )
   }
   server.on('upgrade', upgrade)
   return () => void server.off('upgrade', upgrade)

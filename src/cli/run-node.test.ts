@@ -64,6 +64,20 @@ test('a signal during the start stops the node as soon as it has started', async
   assert.equal(calls.stops, 1)
 })
 
+test('a start that gives up at a signal ends with 0, one that fails by itself does not', async () => {
+  const signals = new EventEmitter()
+  const options = { shutdownTimeoutMs: 20, signals, exitNow: () => {}, report: () => {} }
+  const patient = (signal: AbortSignal): Promise<never> =>
+    new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('enough'))))
+  const code = runNode(patient, options)
+  signals.emit('SIGTERM', 'SIGTERM')
+  assert.equal(await code, 0)
+  await assert.rejects(
+    runNode(() => Promise.reject(new Error('no such database')), options),
+    /no such database/,
+  )
+})
+
 test('a second signal ends the process at once, but not the echo of the first', async context => {
   const { pass } = fakeTime(context)
   const { signals, exits, finishStart } = setUp(() => new Promise(() => {}))

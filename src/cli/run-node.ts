@@ -25,25 +25,32 @@ const SAME_SIGNAL_MS = 500
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
 
 /**
- * Runs what `start` starts until a signal or a failure, then stops it. Signals that arrive during
- * the start stop it as soon as it has started; a second one ends the process at once.
+ * Runs what `start` starts until a signal or a failure, then stops it. A signal that arrives during
+ * the start aborts what `start` is given: a start that waits gives up by rejecting, any other is
+ * stopped as soon as it has started. A second signal ends the process at once.
  */
 export async function runNode(
-  start: () => Promise<Stoppable>,
+  start: (signal: AbortSignal) => Promise<Stoppable>,
   options: RunOptions,
 ): Promise<number> {
   const { promise: asked, resolve: ask } = Promise.withResolvers<string>()
+  const givingUp = new AbortController()
   let firstAt: number | undefined
   const onSignal = (signal: (typeof SIGNALS)[number]): void => {
     firstAt ??= performance.now()
     ask(signal)
+    givingUp.abort()
     if (performance.now() - firstAt > SAME_SIGNAL_MS) {
       options.exitNow(128 + constants.signals[signal])
     }
   }
   for (const signal of SIGNALS) options.signals.on(signal, onSignal)
   try {
-    const node = await start()
+    const node = await started(start, givingUp.signal)
+    if (node === undefined) {
+      options.report(`${await asked}: the start is given up`)
+      return exitCode('ok')
+    }
     const reason = await Promise.race([asked, node.failed])
     if (typeof reason === 'string') options.report(`${reason}: stopping`)
     else options.report('the node failed: stopping', reason)
@@ -53,6 +60,19 @@ export async function runNode(
     return exitCode(failure === undefined && stopped === 'stopped' ? 'ok' : 'failed')
   } finally {
     for (const signal of SIGNALS) options.signals.off(signal, onSignal)
+  }
+}
+
+/** Undefined when it was given up. */
+async function started(
+  start: (signal: AbortSignal) => Promise<Stoppable>,
+  signal: AbortSignal,
+): Promise<Stoppable | undefined> {
+  try {
+    return await start(signal)
+  } catch (error) {
+    if (!signal.aborted) throw error
+    return undefined
   }
 }
 

@@ -1,3 +1,4 @@
+import { errorText } from '../kit/error-text.ts'
 import { WeirError } from '../ports/errors.ts'
 import { WorkerError } from '../workers/worker-slot.ts'
 import { exitCode } from './exit-code.ts'
@@ -26,5 +27,7 @@ export function codeOfStartError(error: unknown): number | undefined {
 export function messageOfStartError(error: unknown): string {
   const isTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
   const hint = isTaken ? ' (choose another with --http or --mqtt HOST:PORT; port 0 takes any)' : ''
-  return (error as Error).message + hint
+  // What is away is told with where it was looked for.
+  const isAway = error instanceof WeirError && error.kind === 'retryable'
+  return (isAway ? errorText(error) : (error as Error).message) + hint
 }

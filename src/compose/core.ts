@@ -111,7 +111,7 @@ async function startCore(config: Config, parts: CoreParts) {
   const tail = isShared ? memoryTail({ log, clock, from, onFresh, ...memory }) : undefined
   const { writer, analytics } = consumers
   const readiness = watchReadiness({
-    ...{ log, store, clock },
+    ...{ log, store, clock, logger },
     onDamage: blocks => {
       logger.error({ blocks }, 'blocks of the store are damaged: reads go on without their points')
     },

@@ -6,7 +6,10 @@ import { patientStart } from './patient-start.ts'
 
 const away = new WeirError('retryable', 'the database does not answer')
 
-function setUp(fails: (tries: number) => Error | undefined, timeoutMs = 60_000) {
+function setUp(
+  fails: (tries: number) => Error | undefined,
+  { timeoutMs = 60_000, signal }: { timeoutMs?: number; signal?: AbortSignal } = {},
+) {
   let tries = 0
   const warned: unknown[] = []
   const logger = { warn: (message: unknown) => warned.push(message) }
@@ -17,7 +20,7 @@ function setUp(fails: (tries: number) => Error | undefined, timeoutMs = 60_000) 
   }
   const backoff = new Backoff({ firstMs: 2, lastMs: 4 })
   const started = patientStart(open, {
-    ...{ timeoutMs, backoff },
+    ...{ timeoutMs, backoff, signal },
     logger: logger as unknown as Parameters<typeof patientStart>[1]['logger'],
   })
   return { started, warned, tries: () => tries }
@@ -31,7 +34,7 @@ test('a start waits for servers that come later, and says for what', async () =>
 })
 
 test('it ends with the error of the last try when the time is over', async () => {
-  const { started, tries } = setUp(() => away, 0)
+  const { started, tries } = setUp(() => away, { timeoutMs: 0 })
   await assert.rejects(started, away)
   assert.equal(tries(), 1)
 })
@@ -41,4 +44,26 @@ test('what cannot become better is not tried again', async () => {
   const { started, tries } = setUp(() => wrong)
   await assert.rejects(started, wrong)
   assert.equal(tries(), 1)
+})
+
+test('it gives up at a signal, between two tries and within one', async () => {
+  const controller = new AbortController()
+  const waiting = setUp(tries => (tries === 3 ? (controller.abort(), away) : away), {
+    signal: controller.signal,
+  })
+  await assert.rejects(waiting.started, { name: 'StartGivenUp' })
+  assert.equal(waiting.tries(), 3)
+  const never = patientStart(() => new Promise(() => {}), {
+    logger: { warn: () => {} },
+    ...{ timeoutMs: 60_000, signal: controller.signal },
+  })
+  await assert.rejects(never, { name: 'StartGivenUp' })
+})
+
+test('what was nearly open at the signal is handed over, to be stopped in order', async () => {
+  const { signal } = new AbortController()
+  const aborted = AbortSignal.abort()
+  for (const one of [signal, aborted]) {
+    assert.equal(await setUp(() => undefined, { signal: one }).started, 'open after 1')
+  }
 })

@@ -61,7 +61,7 @@ export async function startProcessor(
     const onDamage = (blocks: number): void => {
       logger.error({ blocks }, 'blocks of the store are damaged: reads go on without their points')
     }
-    const readiness = watchReadiness({ log, store, clock, onDamage })
+    const readiness = watchReadiness({ log, store, clock, logger, onDamage })
     closers.unshift(async () => readiness.stop())
     const { writer, analytics } = consumers
     metrics.attach({

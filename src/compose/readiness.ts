@@ -1,3 +1,5 @@
+import { errorText } from '../kit/error-text.ts'
+import type { Logger } from '../observe/logger.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
@@ -6,6 +8,8 @@ export interface ReadinessParts {
   readonly log: Log
   readonly store: Store
   readonly clock: Clock
+  /** Told when the store goes away and comes back, with what clients are not told: where it is. */
+  readonly logger: Pick<Logger, 'warn' | 'info'>
   /** So many blocks of the store are damaged; called when that is first seen, and for each more. */
   readonly onDamage: (blocks: number) => void
 }
@@ -22,21 +26,30 @@ const STORE_CHECK_INTERVAL_MS = 1000
 const STORE_SILENCE_MS = 5000
 
 /** Knows whether the node can take points; the store, which answers later, is asked every second. */
-export function watchReadiness({ log, store, clock, onDamage }: ReadinessParts): ReadinessWatch {
+export function watchReadiness(parts: ReadinessParts): ReadinessWatch {
+  const { log, store, clock, logger, onDamage } = parts
   let storeFailure: string | undefined
   let damagedBlocks = 0
   // When the question was asked to which there is no answer yet.
   let askedMs: number | undefined
   // A log that keeps entries takes points for a store that is away; another one has none to keep.
   const goesOn = log.capabilities.keepsEntries && store.capabilities.isShared
+  const turn = (failure: string | undefined, error?: unknown): void => {
+    if (failure !== undefined && storeFailure === undefined) {
+      logger.warn(`the store is away: ${error === undefined ? failure : errorText(error)}`)
+    } else if (failure === undefined && storeFailure !== undefined) {
+      logger.info('the store is back')
+    }
+    storeFailure = failure
+  }
   const ask = async (): Promise<void> => {
     try {
       const { failure, damagedBlocks: blocks = 0 } = await store.stats()
-      storeFailure = failure
+      turn(failure)
       if (blocks > damagedBlocks) onDamage(blocks)
       damagedBlocks = blocks
     } catch (error) {
-      storeFailure = error instanceof Error ? error.message : String(error)
+      turn(error instanceof Error ? error.message : String(error), error)
     }
     askedMs = undefined
   }
@@ -45,7 +58,7 @@ export function watchReadiness({ log, store, clock, onDamage }: ReadinessParts):
       askedMs = clock.nowMs()
       void ask()
     } else if (clock.nowMs() - askedMs > STORE_SILENCE_MS) {
-      storeFailure = 'it does not answer'
+      turn('it does not answer')
     }
   })
   const notes: (() => readonly string[])[] = []

@@ -47,7 +47,8 @@ export function isRepeatable(error: unknown): boolean {
 
 /**
  * What a failed statement or connection means to Weir. Without a SQLSTATE it is the connection: lost,
- * refused, timed out. The message never has the address with its password: drivers do not tell it.
+ * refused, timed out. Clients read the message, so it does not say where the server is; the cause,
+ * which is for the log, does.
  */
 export function postgresError(error: unknown): WeirError {
   if (error instanceof WeirError) return error
@@ -55,6 +56,8 @@ export function postgresError(error: unknown): WeirError {
   if (error instanceof TypeError || error instanceof RangeError) {
     return new WeirError('closed', `PostgreSQL: ${error.message}`, { cause: error })
   }
+  const unreachable = unreachableError(error)
+  if (unreachable !== undefined) return unreachable
   const { message } = (error ?? {}) as DriverError
   const told = `PostgreSQL: ${typeof message === 'string' && message !== '' ? message : String(error)}`
   const state = sqlState(error)
@@ -69,6 +72,15 @@ export function postgresError(error: unknown): WeirError {
   }
   const kind = KINDS[state] ?? KINDS[state.slice(0, 2)] ?? 'retryable'
   return new WeirError(kind, `${told} (${state})`, { cause: error, ...details(kind, state) })
+}
+
+/** The system's own errors name host and port: `connect ECONNREFUSED 10.0.0.7:5432`. */
+function unreachableError(error: unknown): WeirError | undefined {
+  const { code, syscall } = (error ?? {}) as { readonly code?: unknown; readonly syscall?: unknown }
+  // Of several addresses there is one error that gathers those of each.
+  if (typeof syscall !== 'string' && !(error instanceof AggregateError)) return undefined
+  const message = `PostgreSQL: it cannot be reached${typeof code === 'string' ? ` (${code})` : ''}`
+  return new WeirError('retryable', message, { cause: error, retryAfterMs: RETRY_AFTER_MS })
 }
 
 function details(kind: ErrorKind, state: string): WeirErrorOptions {

@@ -118,7 +118,8 @@ describe('a pool of PostgreSQL connections', { skip: NO_POSTGRES }, () => {
         await client.query('UPDATE pair SET id = id WHERE id = $1', [second])
       })
     await Promise.all([lock(1, 2), lock(2, 1)])
-    assert.equal(began, 3)
+    // The one that is broken off may meet the other one again.
+    assert.ok(began > 2)
   })
 
   test('rows are copied in, and a copy that fails leaves the connection usable', async t => {

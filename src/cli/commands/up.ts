@@ -51,7 +51,7 @@ async function run(config: Config, how: { io: CommandIo; isDemo: boolean }): Pro
     else logger.error({ err: error }, message)
   }
   try {
-    return await runNode(() => start(config, { ...how, logger }), {
+    return await runNode(signal => start(config, { ...how, logger, signal }), {
       shutdownTimeoutMs: config.shutdownTimeoutMs,
       signals: process,
       exitNow: code => process.exit(code),
@@ -66,15 +66,18 @@ interface StartContext {
   readonly io: CommandIo
   readonly isDemo: boolean
   readonly logger: Logger
+  /** Whoever waits for the start gives up. */
+  readonly signal: AbortSignal
 }
 
 /** With the servers that it needs and nobody named, which end after it. */
 async function start(config: Config, context: StartContext): Promise<Stoppable> {
-  const { io, logger } = context
+  const { io, logger, signal } = context
   const report = (message: string): void => logger.info(message)
   const provided = await provideServers(config, { report })
   for (const server of provided.servers) io.stdout.write(`Started ${server.describe()}\n`)
   try {
+    signal.throwIfAborted()
     const node = await startAlone(provided.config, context)
     const stop = () => closeAll([() => node.stop(), () => stopServers(provided.servers)])
     return { ...node, stop }
@@ -86,11 +89,11 @@ async function start(config: Config, context: StartContext): Promise<Stoppable> 
 
 async function startAlone(
   config: Config,
-  { io, isDemo, logger }: StartContext,
+  { io, isDemo, logger, signal }: StartContext,
 ): Promise<Stoppable> {
   const { http, ...node } = hasWorkers(config)
-    ? await startWorkers(config, logger)
-    : await startOne(config, logger)
+    ? await startWorkers(config, { logger, signal })
+    : await startOne(config, { logger, signal })
   io.stdout.write(bannerOf(config, { ...node, http }))
   let demo: Demo | undefined
   if (isDemo && http !== undefined) {
@@ -109,9 +112,12 @@ async function startAlone(
 }
 
 /** Everything in this process. */
-async function startOne(config: Config, logger: Logger): Promise<RunningWeir> {
+async function startOne(
+  config: Config,
+  { logger, signal }: Pick<StartContext, 'logger' | 'signal'>,
+): Promise<RunningWeir> {
   const { startNode } = await import('../../compose/node.ts')
-  const node = await startNode(config, { logger })
+  const node = await startNode(config, { logger, signal })
   return {
     ...node,
     async stop() {

@@ -37,7 +37,11 @@ function isError(value: unknown): value is Error & Fields {
 }
 
 function textOf(one: Fields): string {
-  const { apiId, message, code, serverErrorMessage } = one
+  const { apiId, message, code, serverErrorMessage, syscall } = one
+  // The system's own message names host and port, and clients read this one.
+  if (typeof syscall === 'string' && typeof code === 'string') {
+    return `a broker cannot be reached (${code})`
+  }
   // A refused connection of several addresses has a code and no message.
   const text = String(message) === '' ? String(code) : String(message)
   if (typeof apiId !== 'string') return text

@@ -8,7 +8,7 @@ export const EXPORT_TOOLS = ['k6', 'locust', 'artillery'] as const
 export type ExportTool = (typeof EXPORT_TOOLS)[number]
 
 export interface ExportOptions extends PaceChange {
-  /** Where the platform is; `BASE_URL` in the tool's environment goes before it. */
+  /** Where the platform is. `BASE_URL` in the environment, Artillery's `--target`, go before it. */
   readonly url?: string | undefined
   /** Of the first file; another is named after it. */
   readonly fileName?: string | undefined

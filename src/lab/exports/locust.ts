@@ -129,8 +129,10 @@ LANE = 0
 
 
 @events.init.add_listener
-def choose_lane(environment, **_):
+def prepare(environment, **_):
     global LANE
+    # At the end, what was sent may still be answered.
+    environment.stop_timeout = 10
     LANE = getattr(environment.runner, "worker_index", 0) % 1000
 
 
@@ -209,6 +211,9 @@ ended = 0
 wait_time = lambda self: 0
 
 def on_start(self):
+    if Device.started == DEVICES:
+        # In place of one that has ended: there are no further devices.
+        raise StopUser()
     self.own_device = device_name(Device.started)
     self.left = ${executor.requestsEach}
     Device.started += 1

@@ -79,7 +79,7 @@ const shownRun = run => {
 const held = result => {
   if (result.stopped) return 'stopped'
   if (result.outcome === 'pass') return 'yes'
-  const word = result.outcome === 'void' ? 'void, the generator was late: ' : 'no: '
+  const word = result.outcome === 'void' ? 'void: ' : 'no: '
   return word + [...result.breaches, ...(result.problem === undefined ? [] : [result.problem])].join('; ')
 }
 
@@ -105,7 +105,8 @@ const showResults = async () => {
         held(result),
       ]
       for (const text of cells) row.insertCell().textContent = text
-      if (result.outcome !== 'pass' && !result.stopped) row.lastChild.className = 'bad'
+      if (result.stopped || result.outcome === 'void') row.className = 'dim'
+      else if (result.outcome !== 'pass') row.lastChild.className = 'bad'
       return row
     }),
   )

@@ -3,8 +3,9 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { batchOf, TestLog } from '../../store/test-log.ts'
-import { BlocksStore } from '../../store/blocks/blocks-store.ts'
+import { stores } from '../../compose/engines.ts'
+import { loadConfig } from '../../config/load.ts'
+import { systemClock } from '../../ports/clock.ts'
 import { cli } from '../cli.ts'
 
 async function run(cwd: string, ...args: string[]) {
@@ -21,9 +22,9 @@ test('where nothing is damaged, or nothing is at all, that is said and nothing i
   const none = { code: 0, out: 'There are no damaged blocks.\n', err: '' }
   assert.deepEqual(await run(folder, '--data', folder), none)
   assert.deepEqual(readdirSync(folder), [])
-  const store = await BlocksStore.open({ directory: join(folder, 'store') })
-  const point = { device: 'd', metric: 'm', time: 1, value: 1 }
-  await store.write([new TestLog().append(batchOf('t', [point]))])
+  const outcome = loadConfig({ flags: [], env: { WEIR_DATA: folder }, cwd: '/' })
+  assert.ok('config' in outcome)
+  const store = await stores.blocks({ config: outcome.config, clock: systemClock })
   await store.close()
   assert.deepEqual(await run(folder, '--data', folder, '--save', 'rescued'), none)
   assert.deepEqual(await run(folder, '--data=.', '--json'), { ...none, out: '' })

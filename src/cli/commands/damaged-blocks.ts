@@ -58,7 +58,7 @@ function saved({ path, bytes }: DamagedBlockAside, folder: string, count: number
 function shown(block: DamagedBlockAside, file: string | undefined): object {
   const { path, series, timeUs, bytes, problem, header } = block
   return {
-    ...{ path, ...(series ?? {}), time: isoFromTime(timeUs), bytes: bytes.length },
+    ...{ path, ...series, time: isoFromTime(timeUs), bytes: bytes.length },
     ...(header === undefined
       ? {}
       : {

@@ -43,6 +43,7 @@ function subject(
   const gate = new IngestGate({ log, table, ledger, clock: fakeClock(NOW_MS), limits, devices })
   const asked: ScanRead[] = []
   const store = {
+    read: () => Promise.reject(new Error('only for the wide layout')),
     async *scan(request: ScanRead) {
       asked.push(request)
       yield series.filter(({ device }) => request.select.devices.includes(device))
@@ -183,7 +184,8 @@ for (const format of FORMATS) {
         const to = subject([], { tenant: 'another', pieceBytes })
         const outcome = await to.imported(format, file)
         const expected = rowsOf(series)
-        assert.deepEqual(outcome, { accepted: expected.length, rejected: [], rejectedTotal: 0 })
+        const nothing = { rejected: [], rejectedTotal: 0, isForbidden: false }
+        assert.deepEqual(outcome, { accepted: expected.length, ...nothing })
         assert.deepEqual(to.rows(), expected)
         assert.deepEqual(to.ledger.counts().pending, 0)
       }
@@ -257,7 +259,8 @@ const AT = Date.UTC(2020, 2, 9, 10, 14, 33) * 1000
 test('any CSV is imported with a mapping: a device, all columns', async () => {
   const { imported, rows } = subject()
   const outcome = await imported('csv', SKAB.join('\r\n'), { device: '=valve-1' })
-  assert.deepEqual(outcome, { accepted: 6, rejected: [], rejectedTotal: 0 })
+  const nothing = { rejected: [], rejectedTotal: 0, isForbidden: false }
+  assert.deepEqual(outcome, { accepted: 6, ...nothing })
   assert.deepEqual(rows(), [
     ['valve-1', 'Accelerometer1RMS', AT, 0.0269],
     ['valve-1', 'Volume Flow RateRMS', AT, 32],
@@ -302,7 +305,7 @@ test('any CSV is imported with a mapping: a point a row', async () => {
   const mapping = { time: 'ts', device: 'sensor', metric: 'what', value: 'reading', text: 'note' }
   const outcome = await imported('csv', file, mapping)
   assert.deepEqual(outcome, {
-    ...{ accepted: 2, rejectedTotal: 1 },
+    ...{ accepted: 2, rejectedTotal: 1, isForbidden: false },
     rejected: [{ index: 3, field: 'reading', detail: 'is empty' }],
   })
   assert.deepEqual(

@@ -11,7 +11,7 @@ import { Slots } from '../transfer/slots.ts'
 import { Spool } from '../transfer/spool.ts'
 
 interface TransferParts {
-  readonly store: Pick<Store, 'scan'>
+  readonly store: Pick<Store, 'scan' | 'read'>
   readonly gate: Pick<IngestGate, 'ingest'>
 }
 

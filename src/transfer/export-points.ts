@@ -1,6 +1,7 @@
 import type { SeriesPoints, Store, TimeRange } from '../ports/store.ts'
 import { encodeCsv } from './csv/csv-encoder.ts'
-import type { Format, TimeStyle } from './format.ts'
+import { encodeWideCsv } from './csv/wide-csv.ts'
+import type { Format, Layout, TimeStyle } from './format.ts'
 import { encodeNdjson } from './ndjson/ndjson-encoder.ts'
 import { encodeParquet } from './parquet/parquet-encoder.ts'
 
@@ -13,21 +14,25 @@ export interface ExportRequest {
   readonly format: Format
   /** Parquet has a type for times and ignores this. */
   readonly time: TimeStyle
+  /** Of CSV; absent: long. */
+  readonly layout?: Layout
 }
 
 /** Devices a scan: their names go to the store with every page. */
 const SCAN_DEVICES = 256
 
 /**
- * The bytes of a file with all points of the request, series by series, as fast as they are taken:
+ * The bytes of a file with all points of the request, series by series (in the wide layout time by time
+ * of each device), as fast as they are taken:
  * no more than a few pages are in memory. Ending the iteration releases everything.
  *
  * @throws WeirError what the store throws, at any time of the iteration.
  */
 export function exportPoints(
-  store: Pick<Store, 'scan'>,
+  store: Pick<Store, 'scan' | 'read'>,
   request: ExportRequest,
 ): AsyncGenerator<Buffer, void, void> {
+  if (request.layout === 'wide') return encodeWideCsv(store, request)
   const points = scanAll(store, request)
   switch (request.format) {
     case 'csv':

@@ -2,6 +2,10 @@
 export const FORMATS = ['csv', 'ndjson', 'parquet'] as const
 export type Format = (typeof FORMATS)[number]
 
+/** A row a point, or a row a time of a device with a column a metric (CSV only). */
+export const LAYOUTS = ['long', 'wide'] as const
+export type Layout = (typeof LAYOUTS)[number]
+
 /** How times are written: ISO 8601 with microseconds, or numbers since 1970. */
 export const TIME_STYLES = ['iso', 'us', 'ms', 's'] as const
 export type TimeStyle = (typeof TIME_STYLES)[number]

@@ -15,6 +15,7 @@ const OPTIONS = {
   start: { type: 'string' },
   end: { type: 'string' },
   time: { type: 'string' },
+  layout: { type: 'string' },
   gzip: { type: 'boolean', default: false },
 } as const
 
@@ -24,6 +25,7 @@ export const EXPORT_HELP = `weir export: points of a running Weir as a file
   --key KEY            a key with the scope read (WEIR_KEY)
   --out FILE           where to; without it, standard output. It has its name when it is whole
   --format NAME        csv, ndjson or parquet (by the name of FILE, else csv)
+  --layout long|wide   a row a point, or a row a time and a column a metric (long; CSV)
   --gzip               pack CSV and NDJSON (by the name of FILE: points.csv.gz)
   --device ID          only this device; may be repeated
   --metric NAME        only this metric; may be repeated
@@ -74,7 +76,7 @@ function queryOf(values: Values, positionals: readonly string[]): URLSearchParam
   if (gzip || packed !== undefined) query.set('compression', 'gzip')
   for (const id of device ?? []) query.append('device_id', id)
   for (const name of metric ?? []) query.append('metric', name)
-  for (const name of ['site', 'product', 'start', 'end', 'time'] as const) {
+  for (const name of ['site', 'product', 'start', 'end', 'time', 'layout'] as const) {
     const value = values[name]
     if (value !== undefined) query.set(name, value)
   }

@@ -30,6 +30,10 @@ const schema = {
     'on its way the connection is cut: a file that did not end well is not whole.',
   querystring: Type.Object({
     format: Type.Enum(['csv', 'ndjson', 'parquet'], { default: 'csv' }),
+    layout: Type.Enum(['long', 'wide'], {
+      default: 'long',
+      description: 'long: a row a point. wide: a row a time of a device, a column a metric (CSV)',
+    }),
     device_id: Type.Optional(Type.Array(Type.String())),
     metric: Type.Optional(Type.Array(Type.String())),
     site: Type.Optional(Type.String()),
@@ -73,7 +77,8 @@ export function exportRoutes(app: HttpApp, services: HttpServices): void {
   // A HEAD would read everything to answer nothing.
   const config = { scope: 'read', deviceKeys: 'handler' } as const
   app.get('/api/v1/export', { schema, config, exposeHeadRoute: false }, async (request, reply) => {
-    const { format, time, metric = [], start, end, compression } = request.query
+    const { format, layout, time, metric = [], start, end, compression } = request.query
+    if (layout === 'wide' && format !== 'csv') throw badParameter('layout', 'wide is for CSV')
     if (format === 'parquet' && (time !== 'iso' || compression === 'gzip')) {
       const name = time === 'iso' ? 'compression' : 'time'
       throw badParameter(
@@ -87,7 +92,8 @@ export function exportRoutes(app: HttpApp, services: HttpServices): void {
     }
     const devices = await chosenDevices(services, request)
     const release = transfer.slots.take()
-    const asked = { tenant: request.tenant, devices, metrics: metric, range, format, time } as const
+    const { tenant } = request
+    const asked = { tenant, devices, metrics: metric, range, format, time, layout } as const
     const bytes = withFirst(transfer.exportPoints(asked), release)
     // Before the head of the answer, so that a failure at the start still has its status.
     await bytes.begin()

@@ -85,6 +85,23 @@ test('devices, metrics, site, product and times narrow it', () =>
     assert.equal((await get(`${EXPORT}?format=parquet&time=us`)).status, 400)
   }))
 
+test('the wide layout has a row a time and a column a metric, and is for CSV', () =>
+  withFleet(async ({ get }) => {
+    const { status, text } = await get(`${EXPORT}?layout=wide&time=s`)
+    assert.equal(status, 200)
+    const rows = ['a', 'b'].flatMap(id => [
+      `1795165200,${id},on,-1.5`,
+      `1795165201.000001,${id},,2`,
+    ])
+    assert.equal(text, `${['time_s,device_id,s,t', ...rows].join('\n')}\n`)
+    const narrowed = await get(`${EXPORT}?layout=wide&metric=t&site=north`)
+    assert.equal(narrowed.text.split('\n')[0], 'time,device_id,t')
+    for (const format of ['ndjson', 'parquet']) {
+      const refused = await get(`${EXPORT}?layout=wide&format=${format}`)
+      assert.deepEqual([refused.status, refused.json.errors[0].field], [400, 'layout'])
+    }
+  }))
+
 test('text is packed for clients that take it, or as a file for those who ask', () =>
   withFleet(async ({ app, get }) => {
     const { text } = await get(EXPORT)

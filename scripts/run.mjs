@@ -17,6 +17,7 @@ const COMMANDS = {
   test: ['scripts/test.ts'],
   check: ['scripts/check.ts'],
   bench: ['bench/main.ts'],
+  lab: ['scripts/lab.ts'],
   format: ['node_modules/prettier/bin/prettier.cjs', '--write', '.'],
   reference: ['scripts/reference.ts'],
   build: ['scripts/build.ts'],

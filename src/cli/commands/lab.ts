@@ -25,6 +25,34 @@ const ACTIONS: Readonly<Record<string, Action>> = {
       return { help: HELP, run: labRamp }
     },
   },
+  report: {
+    summary: 'make the report of a run again',
+    load: async () => {
+      const { HELP, labReport } = await import('./lab/report.ts')
+      return { help: HELP, run: labReport }
+    },
+  },
+  compare: {
+    summary: 'two runs side by side: of two commits, or two machines',
+    load: async () => {
+      const { HELP, labCompare } = await import('./lab/compare.ts')
+      return { help: HELP, run: labCompare }
+    },
+  },
+  export: {
+    summary: 'write a workload as a script of k6, Locust or Artillery',
+    load: async () => {
+      const { HELP, labExport } = await import('./lab/export.ts')
+      return { help: HELP, run: labExport }
+    },
+  },
+  serve: {
+    summary: 'the benchmark service of the streaming platform API',
+    load: async () => {
+      const { HELP, labServe } = await import('./lab/serve.ts')
+      return { help: HELP, run: labServe }
+    },
+  },
 }
 
 export async function labHelp(): Promise<string> {

@@ -142,7 +142,7 @@ test('where the generator is the limit the result is at least what it can measur
 test('a generator that is never good enough leaves a problem', () => {
   const { result } = run(QUICK_PHASES, () => answer('void', LAG))
   assert.equal(result.maxRate, 0)
-  assert.match(result.problem ?? '', /^void at every rate: send lag/)
+  assert.match(result.problem ?? '', /^void at every rate that was tried: send lag/)
 })
 
 test('a system that holds everything has at least the highest rate that was tried', () => {

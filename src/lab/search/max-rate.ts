@@ -8,6 +8,8 @@ export const MAX_RATE = 60_000
 /** A search that has not converged by then never will: the system changes its mind. */
 const MAX_BISECTIONS = 24
 const MAX_CONFIRMATIONS = 6
+/** A machine that is too busy at an eighth of a rate is too busy at any; later it may not be. */
+const MAX_VOID_DESCENTS = 2
 /** The first step down from a rate that was not confirmed; each further one is twice as long. */
 const MAX_STEP_DOWN = 0.1
 
@@ -21,6 +23,8 @@ interface Bracket {
   /** Why the upper end does not hold, and what its outcome was. */
   limit: readonly Breach[]
   outcome: Outcome
+  /** How often a lower rate was tried only because the instrument was not good enough. */
+  voidDescents: number
 }
 
 type Steps<T> = Generator<PlannedStep, T, StepAnswer>
@@ -38,6 +42,7 @@ export const searchMaxRate: Search = function* search(phases) {
     const rate = nextRate(pilot, phases)
     if (rate === undefined) break
     learn(pilot, rate, yield* decided({ phase: 'bisect', rate, phases }))
+    if (pilot.voidDescents > MAX_VOID_DESCENTS) return nothing(pilot)
   }
   if (pilot.lower < MIN_RATE) return nothing(pilot)
   return yield* confirmed(pilot, phases)
@@ -64,6 +69,7 @@ function* piloted(phases: Phases): Steps<Bracket | SearchResult> {
     upperBy: 'pilot',
     limit: broke === undefined ? [] : verdict.breaches,
     outcome: verdict.outcome,
+    voidDescents: 0,
   }
 }
 
@@ -106,6 +112,7 @@ function learn(bracket: Bracket, rate: number, answer: StepAnswer): void {
   const { outcome, breaches: limit } = answer.verdict
   Object.assign(bracket, { upper: rate, upperBy: 'step', limit, outcome })
   if (rate > bracket.lower) return
+  if (outcome === 'void') bracket.voidDescents++
   // What the pilot, or nobody, had found to hold does not: look below, in steps that grow.
   const factor = bracket.lowerBy === 'guess' ? 4 : 2
   const below = rate > MIN_RATE ? Math.max(MIN_RATE, roundRate(rate / factor)) : 0
@@ -138,7 +145,7 @@ function* confirmed(bracket: Bracket, phases: Phases): Steps<SearchResult> {
 function nothing({ limit, outcome }: Bracket): SearchResult {
   if (outcome !== 'void') return { maxRate: 0, limit }
   const why = limit.map(({ detail }) => detail).join('; ')
-  return { maxRate: 0, limit, problem: `void at every rate: ${why}` }
+  return { maxRate: 0, limit, problem: `void at every rate that was tried: ${why}` }
 }
 
 function limitOf({ limit, outcome, upper, lower }: Bracket, phases: Phases): readonly Breach[] {

@@ -28,7 +28,8 @@ const OPTIONS = {
   ...SEARCH_FLAGS,
 } as const
 
-export const HELP = `weir lab ramp [OPTION…]   searches the highest rate that one system holds
+export const HELP = `weir lab ramp: searches the highest rate that one system holds
+
   --topology NAME|FILE   started fresh for every step (embedded)
   --url URL              or a system that runs already: no fresh state, and only its answers are seen
   --key KEY              for a system that asks for keys (WEIR_KEY)

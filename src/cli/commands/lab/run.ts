@@ -20,7 +20,8 @@ const OPTIONS = {
   ...SEARCH_FLAGS,
 } as const
 
-export const HELP = `weir lab run [OPTION…]   compares topologies, and writes a report
+export const HELP = `weir lab run: compares topologies, and writes a report
+
   --quick                short phases and one block: a first look in less than half an hour
   --topologies LIST      of baseline, tune, scale, cache, queue, cluster, embedded, or files; the groups
                          are table (without cluster), all and stack (all; quick: table)
@@ -85,10 +86,11 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   }
   const { writeReport } = await import('../../../lab/report/report.ts')
   const files = await writeReport(directory)
-  const { markdownTable } = await import('../../lab-table.ts')
-  io.stdout.write(`\n${await markdownTable(directory)}\n\n`)
+  const { tableText } = await import('../../lab-table.ts')
+  const records = await readResults(directory)
+  io.stdout.write(`\n${tableText(records)}\n\n`)
   for (const file of files) io.stdout.write(`${relative(io.cwd, resolve(directory, file))}\n`)
-  const ends = (await readResults(directory)).filter(record => record.kind === 'cell')
+  const ends = records.filter(record => record.kind === 'cell')
   return exitCode(ends.every(({ problem }) => problem !== undefined) ? 'failed' : 'ok')
 }
 

@@ -4,6 +4,7 @@ import type { RunSettings } from '../lab/run/settings.ts'
 import { CONTROL, defaultSolutions, solutionsNamed } from '../lab/run/solutions.ts'
 import { DEFAULT_SLO, type Slo } from '../lab/workloads/workload.ts'
 import { defined, LabFlags, LabUsageError } from './lab-flags.ts'
+import { PROFILES } from '../lab/workloads/workloads.ts'
 
 /** Flags of the phases and of the SLO, for `parseArgs`; `lab run` and `lab ramp` share them. */
 export const SEARCH_FLAGS = {
@@ -71,7 +72,8 @@ export function sloOf(flags: LabFlags, base: Slo): Slo {
   }
 }
 
-const PROFILES = ['read-heavy', 'write-heavy', 'mixed'] as const
+/** A quick look leaves the analytics out, so that it takes less than half an hour. */
+const QUICK_PROFILES = PROFILES.filter(profile => profile !== 'analytics')
 const FULL_BLOCKS = 3
 
 export interface SettingsContext {
@@ -86,7 +88,8 @@ export interface SettingsContext {
 export function settingsOf(flags: LabFlags, context: SettingsContext): RunSettings {
   const { before, workloads } = context
   const isQuick = context.quick ?? before?.isQuick ?? false
-  const profiles = flags.list('profiles') ?? before?.profiles ?? PROFILES
+  const profiles =
+    flags.list('profiles') ?? before?.profiles ?? (isQuick ? QUICK_PROFILES : PROFILES)
   const unknown = profiles.filter(profile => !workloads.includes(profile))
   if (unknown.length > 0) {
     const there = workloads.join(', ')

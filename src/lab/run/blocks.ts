@@ -36,6 +36,3 @@ export function stepSeed(
 
 export const cellName = ({ block, solution, profile }: CellKey): string =>
   `${solution} · ${profile} · block ${block}`
-
-export const isSameCell = (a: CellKey, b: CellKey): boolean =>
-  a.block === b.block && a.solution === b.solution && a.profile === b.profile

@@ -56,7 +56,10 @@ test('every cell is measured once a block, and its limit found', async t => {
     assert.ok(maxRate <= limit && maxRate >= limit / 1.21, `${maxRate} of ${limit}`)
   }
   const blocks = cells.map(({ cell }) => cell.block)
-  assert.deepEqual(blocks, blocks.toSorted())
+  assert.deepEqual(
+    blocks,
+    blocks.toSorted((a, b) => a - b),
+  )
   assert.equal(lab.log.at(-1), 'close')
 })
 

@@ -42,8 +42,6 @@ export const CONTROL: Solution = {
 
 /** Cumulative: what a team would go through, each with what the ones before have. */
 export const STACK = ['baseline', 'tune', 'stack-scale', 'stack-cache', 'cluster'] as const
-/** Each is the baseline with one change, so that its ratio to `baseline` is what it is worth. */
-export const ABLATION = ['tune', 'scale', 'cache', 'queue'] as const
 
 const TABLE = ['baseline', 'tune', 'scale', 'cache', 'queue', 'embedded'] as const
 const ALL = ['baseline', 'tune', 'scale', 'cache', 'queue', 'cluster', 'embedded'] as const

@@ -13,7 +13,7 @@ import type { Workload } from '../../../lab/workloads/workload.ts'
 import type { CommandIo } from '../../command.ts'
 import { exitCode } from '../../exit-code.ts'
 import { isLabUsageError, LabFlags, LabUsageError } from '../../lab-flags.ts'
-import { phasesOf, SEARCH_FLAGS, SEARCH_HELP, sloOf } from '../../lab-settings.ts'
+import { phasesOf, SEARCH_FLAGS, sloOf } from '../../lab-settings.ts'
 import { untilStopped } from '../../lab-stop.ts'
 
 const OPTIONS = {
@@ -38,8 +38,8 @@ export const HELP = `weir lab ramp: searches the highest rate that one system ho
   --quick                short phases
   --seed N               of devices, payloads and arrivals (1)
   --json                 print the result as JSON, and the steps on standard error
-  and, as for \`weir lab run\`:
-${SEARCH_HELP}`
+  and the options of \`weir lab run\` from --start-rate on
+`
 
 /** `weir lab ramp`: a line a step, then the rate and what stopped it. */
 export async function labRamp(args: readonly string[], io: CommandIo): Promise<number> {

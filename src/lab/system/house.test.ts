@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { test } from 'node:test'
 import { labWorkload } from '../../../test/fixtures/lab-workload.ts'
 import { NO_POSTGRES } from '../../../test/fixtures/postgres.ts'
@@ -25,7 +25,12 @@ const LIMIT = { timeout: 180_000 }
 const workload = labWorkload(20, 30)
 const HISTORY = 20 * 2 * 30
 
-const embedded: Solution = { id: 'embedded', topology: 'embedded', flags: [], summary: 'alone' }
+/** A file by its relative path, as people name theirs. */
+const topology = relative(
+  process.cwd(),
+  join(import.meta.dirname, '../../../topologies/embedded.yaml'),
+)
+const embedded: Solution = { id: 'embedded', topology, flags: [], summary: 'alone' }
 const onPostgres = (id: string): Solution => ({
   ...{ id, topology: id, summary: 'on the database of the tests' },
   flags: [`--postgres.url=${postgresServer().address}`],

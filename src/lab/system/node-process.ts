@@ -1,6 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { tmpdir } from 'node:os'
 import { extname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -66,7 +65,6 @@ function spawnNode(
   env: Readonly<Record<string, string | undefined>>,
 ): ChildProcess {
   const child = spawn(process.execPath, [MAIN, 'up', ...args], {
-    cwd: tmpdir(),
     env: { ...env, NODE_ENV: 'production' },
     stdio: ['ignore', 'pipe', 'pipe'],
     // Ctrl-C is for the lab, which stops it when it has no more use for it.

@@ -130,7 +130,7 @@ async function startCore(config: Config, parts: CoreParts) {
   })
   await consumers.start()
   await tail?.start()
-  await nodeLedger.start(writer)
+  await nodeLedger.start(writer, tail)
   await consumers.catchUp()
   return {
     ...{ log, store, table, registry, latest, live, ledger, writer, queries, readiness },

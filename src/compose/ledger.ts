@@ -13,11 +13,16 @@ import type { WriterFigures } from './consumers.ts'
 export interface NodeLedger {
   readonly counts: Ledger
   /** When the writer has caught up, before the doors open. */
-  start(writer: WriterFigures): Promise<void>
+  start(writer: WriterFigures, tail?: LogEnds): Promise<void>
   /** Of all tenants, or of one. */
   report(tenant?: string): Promise<LedgerReport>
   /** When nothing comes any more. */
   close(): Promise<void>
+}
+
+/** How far this process has seen a log that it shares. */
+interface LogEnds {
+  readonly ends: ReadonlyMap<number, number>
 }
 
 /** Of a shared log the end is asked for about every second. */
@@ -75,18 +80,21 @@ async function openSharedLedger(config: Config, parts: LedgerParts): Promise<Nod
   const counts = new Ledger(0, { endsAtAck: !log.capabilities.deliversBeforeAck })
   const book = await openBook()
   let writer: WriterFigures | undefined
+  let tail: LogEnds | undefined
   const shared = new SharedLedger({
     ...{ book, clock, operatorTenant: config.ingest.tenant },
     own: () => ownCounts(counts, writer!),
     storeStats: () => store.stats(),
     isDrained: () => isDrained(log, store),
+    backlog: () => backlog(store, tail),
     ...(log.capabilities.isShared ? { logAgeMs: LOG_AGE_MS } : {}),
     onError: error => logger.warn({ err: error }, 'the ledger was not written; it is tried again'),
   })
   return {
     counts,
-    start(started) {
+    start(started, follower) {
       writer = started
+      tail = follower
       return shared.start()
     },
     report: tenant => shared.report(tenant),
@@ -105,6 +113,18 @@ function ownCounts(counts: Ledger, writer: WriterFigures): Map<string, LedgerCou
     own.set(tenant, { received, pending, deadLettered, rejected: Object.fromEntries(rejected) })
   }
   return own
+}
+
+/** Entries that this process has seen in the log it shares and that the store does not have. */
+async function backlog(store: Store, tail: LogEnds | undefined): Promise<number> {
+  if (tail === undefined) return 0
+  const stored = new Map<number, LogPosition['offset']>()
+  for (const { partition, offset } of await store.positions()) stored.set(partition, offset)
+  let entries = 0
+  for (const [partition, end] of tail.ends) {
+    entries += Math.max(0, end - (stored.get(partition) ?? 0))
+  }
+  return entries
 }
 
 /** Whether the store has what is in the log at the call; without a log there is nothing else. */

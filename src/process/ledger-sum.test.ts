@@ -69,3 +69,33 @@ test('pages add up; what a killed process had not answered yet it has not receiv
   })
   assert.equal(foldedPages('past', [page('a', 'closed', 10)]).state, 'closed')
 })
+
+test('what the log has and the store does not is in flight, whoever has told of it', () => {
+  // 40 points in 8 entries; the process that took them has not told yet.
+  const untold = balance(sides({ isDrained: false, mayMiss: true, backlog: 8 }))
+  assert.deepEqual([untold.inFlight, untold.uncounted, untold.imbalance], [8, 8, 0])
+  assert.equal(untold.received, 108)
+  // Told of, but hidden by what a killed process has stored and not told of.
+  const hidden = balance(
+    sides({
+      before: sum(140),
+      after: sum(140),
+      accounted: 150,
+      isDrained: false,
+      mayMiss: true,
+      backlog: 8,
+    }),
+  )
+  assert.deepEqual([hidden.inFlight, hidden.uncounted, hidden.imbalance], [8, 18, 0])
+  assert.equal(hidden.received, 158)
+  // Told of in full.
+  const told = balance(sides({ accounted: 60, isDrained: false, mayMiss: true, backlog: 8 }))
+  assert.deepEqual([told.inFlight, told.uncounted, told.imbalance], [40, 0, 0])
+  // Part of an append that was refused, and the only process.
+  const refused = sum(100, 0, [['unavailable', 5]])
+  const part = balance(
+    sides({ before: refused, after: refused, accounted: 95, isDrained: false, backlog: 3 }),
+  )
+  assert.deepEqual([part.inFlight, part.imbalance], [3, 0])
+  assert.deepEqual([...part.rejected], [['unavailable', 2]])
+})

@@ -88,6 +88,8 @@ export interface Sides {
   readonly deadLettered: number
   /** Everything that had been acknowledged before is in the store's count; else some may be in the log. */
   readonly isDrained: boolean
+  /** Entries of the log that the store's count cannot have: each has a point or more. Absent: none. */
+  readonly backlog?: number
   /** Some process may have counted points of which it has not told, or cannot tell any more. */
   readonly mayMiss: boolean
 }
@@ -99,25 +101,32 @@ export interface Sides {
  * The other way round the store may have more than the doors know: points whose request was refused
  * because the outcome was not known (`unavailable`), and those of processes that did not live to
  * tell. What is left is the imbalance.
+ *
+ * What is in the log and not in the store is in flight in any case, also where the numbers meet without
+ * it: then whoever has taken it has not told yet, or was killed, or another one's surplus hides it.
  */
 export function balance(sides: Sides): Balance {
   const { before, after, accounted, deadLettered, isDrained, mayMiss } = sides
   const rejected = new Map(after.rejected)
   const gap = after.received - total(after.rejected) - accounted
-  if (gap >= 0) {
+  const refused = rejected.get('unavailable') ?? 0
+  const { backlog: entries = 0 } = sides
+  // Where all have told all, an entry more than that is a part of an append that was refused.
+  const backlog = mayMiss ? entries : Math.max(0, Math.min(entries, gap + refused))
+  if (gap >= backlog) {
     const acknowledged = before.received - total(before.rejected) - before.pending
     const most = after.received - total(after.rejected) - acknowledged
-    const inFlight = isDrained ? Math.min(gap, Math.max(0, most)) : gap
+    const inFlight = isDrained ? Math.max(backlog, Math.min(gap, Math.max(0, most))) : gap
     const { received } = after
     return { received, uncounted: 0, rejected, deadLettered, inFlight, imbalance: gap - inFlight }
   }
-  const refused = rejected.get('unavailable') ?? 0
-  const storedYet = Math.min(-gap, refused)
+  const surplus = backlog - gap
+  const storedYet = Math.min(surplus, refused)
   if (storedYet > 0) rejected.set('unavailable', refused - storedYet)
-  const beyond = -gap - storedYet
+  const beyond = surplus - storedYet
   const uncounted = mayMiss ? beyond : 0
   return {
-    ...{ uncounted, rejected, deadLettered, inFlight: 0 },
+    ...{ uncounted, rejected, deadLettered, inFlight: backlog },
     received: after.received + uncounted,
     imbalance: uncounted - beyond === 0 ? 0 : uncounted - beyond,
   }

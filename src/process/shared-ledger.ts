@@ -22,6 +22,8 @@ export interface SharedLedgerOptions {
   readonly storeStats: () => Promise<StoreStats>
   /** Whether the store has everything that was in the log at the call, or `logAgeMs` before it. */
   readonly isDrained: () => Promise<boolean>
+  /** Entries of the log that the store did not have at the call, as far as this process knows. */
+  readonly backlog?: () => Promise<number>
   /** How old what is known of the end of the log can be; absent: it is the end. */
   readonly logAgeMs?: number
   readonly operatorTenant: string
@@ -98,6 +100,8 @@ export class SharedLedger {
     const before = this.#sum(others, tenant)
     const drained = await isDrained()
     const stats = await storeStats()
+    // After the count, so that none of them is in it. Whose they are is not known.
+    const entries = tenant === undefined ? ((await this.#options.backlog?.()) ?? 0) : 0
     const after = this.#sum(others, tenant)
     const points = tenant === undefined ? stats : tenantPoints(stats, { tenant, operatorTenant })
     // What the store counts is of all tenants.
@@ -106,6 +110,7 @@ export class SharedLedger {
     const reportOf = (isSure: boolean): LedgerReport => {
       const balanced = balance({
         ...{ before, after, deadLettered, isDrained: isSure, mayMiss: mayMiss(others) },
+        backlog: entries,
         accounted: points.stored + points.duplicate + points.unsettled + deadLettered,
       })
       const { damagedBlocks = 0 } = stats

@@ -21,6 +21,7 @@ export interface TailOptions {
  */
 export class Tail {
   readonly #options: TailOptions
+  readonly #ends = new Map<number, number>()
   #subscription: Subscription | undefined
   #replaying = true
 
@@ -33,6 +34,11 @@ export class Tail {
     return this.#replaying
   }
 
+  /** Behind the last entry that was seen of each partition. */
+  get ends(): ReadonlyMap<number, number> {
+    return this.#ends
+  }
+
   /** Resolves when it has caught up with what the log had at the call. */
   async start(): Promise<void> {
     const { log, from, clock, consumers, onFresh } = this.#options
@@ -43,6 +49,7 @@ export class Tail {
       deliver: entries => {
         const nowMs = clock.nowMs()
         for (const entry of entries) {
+          this.#ends.set(entry.position.partition, entry.position.offset + 1)
           const arrivalMs = this.#replaying ? Math.min(nowMs, entry.appendedMs ?? nowMs) : nowMs
           for (const consume of consumers) consume(entry, arrivalMs)
         }

@@ -125,3 +125,30 @@ test(
     await mustHoldAll(client, sources)
   },
 )
+
+test(
+  'what another gateway has taken is in flight at once, and until a processor has stored it',
+  { skip, timeout: 300_000 },
+  async context => {
+    const t = lastFirst(context)
+    const args = rolesApart(t)
+    const [one, other] = await Promise.all(
+      [0, 1].map(() => startWeir(t, { args: [...args, '--role=gateway'] })),
+    )
+    const { next } = new DeviceSource('device')
+    const message = next()
+    const { path, body, type } = asArray(message)
+    const there = await weirClient(other.url)
+    const { status, text } = await there.post(path, body, { 'content-type': type })
+    assert.equal(status, 200, text)
+    const here = await weirClient(one.url)
+    const latest = '/api/v1/telemetry/latest?device_id=device'
+    await until('it has heard of them', async () => (await here.get(latest)).status === 200)
+    // The other one tells how many it has counted within a second, or has done so.
+    const { in_flight: inFlight, imbalance, stored } = await here.read('/api/v1/ledger')
+    assert.ok(inFlight > 0)
+    assert.deepEqual([imbalance, stored], [0, 0])
+    await startWeir(t, { args: [...args, '--role=processor'] })
+    assert.equal((await settledLedger(here)).stored, message.points.length)
+  },
+)

@@ -40,6 +40,21 @@ test('what PostgreSQL says is told by its code, and a lost connection by having 
   assert.equal(postgresError(new TypeError('a mistake')).kind, 'closed')
 })
 
+test('clients are not told where the server is; the cause says it, for the log', () => {
+  const refused = Object.assign(new Error('connect ECONNREFUSED 10.0.0.7:5432'), {
+    ...{ code: 'ECONNREFUSED', syscall: 'connect' },
+  })
+  const both = Object.assign(new AggregateError([refused], ''), { code: 'ECONNREFUSED' })
+  for (const error of [refused, both]) {
+    const { message, kind, cause } = postgresError(error)
+    assert.deepEqual(
+      [message, kind],
+      ['PostgreSQL: it cannot be reached (ECONNREFUSED)', 'retryable'],
+    )
+    assert.equal(cause, error)
+  }
+})
+
 test('a server that is not there is retryable, and not asked again at once', async t => {
   const server = createServer(socket => socket.destroy())
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
@@ -73,7 +88,7 @@ describe('a pool of PostgreSQL connections', { skip: NO_POSTGRES }, () => {
   })
 
   test('who finds no free connection in time is told so, by the name of the bound', async t => {
-    const pool = await testPool(t, { poolSize: 1, connectTimeoutMs: 50 })
+    const pool = await testPool(t, { poolSize: 1, connectTimeoutMs: 500 })
     await pool.with(async () => {
       await assert.rejects(
         pool.query({ text: 'SELECT 1' }),

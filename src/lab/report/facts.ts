@@ -1,4 +1,5 @@
 import type { RunRecord } from '../run/record.ts'
+import type { Evidence } from '../analysis/explanation.ts'
 import { figure } from '../analysis/causes/figure.ts'
 
 /** What a reader needs to judge the figures, or to get them again: name and value. */
@@ -44,4 +45,10 @@ export function bytes(count: number): string {
 
 export function percent(share: number): string {
   return `${figure(share * 100)} %`
+}
+
+/** `ceiling 1995/s`, `wait 40 ms`. */
+export function evidenceText({ figure: name, value, unit }: Evidence): string {
+  const gap = unit === '' || unit.startsWith('/') ? '' : ' '
+  return `${name} ${figure(value)}${gap}${unit}`
 }

@@ -1,16 +1,19 @@
 import type { Analysis } from '../analysis/analysis.ts'
 import { figure } from '../analysis/causes/figure.ts'
 import { CAUSE_TITLES } from '../analysis/causes.ts'
+import { headlines } from '../analysis/headline.ts'
 import type { Ratio } from '../analysis/ratios.ts'
 import { differenceText, rowTexts, TABLE_COLUMNS } from '../analysis/table.ts'
 import type { TableRow } from '../analysis/table.ts'
-import { runFacts, percent, seconds } from './facts.ts'
+import { evidenceText, percent, runFacts, seconds } from './facts.ts'
 
 /** The whole report without its plots. */
 export function reportMarkdown(analysis: Analysis): string {
   const { set, readings } = analysis
   const parts = [
     '# Weir’s lab: which architecture holds how much',
+    list(headlines(analysis)),
+    '## What to know before reading',
     list(analysis.remarks),
     '## Comparison',
     tableMarkdown(analysis.table),
@@ -102,9 +105,7 @@ function bottlenecks({ bottlenecks: found, checks }: Analysis): string[] {
     const lines = explanations.map(({ cause, text, prediction, evidence }) => {
       const check = checks.find(item => item.prediction === prediction)
       const tested = check === undefined || check.outcome === 'not tested' ? '' : ` ${check.text}`
-      const figures = evidence.map(
-        item => `${item.figure} ${figure(item.value)}${item.unit && ` ${item.unit}`}`,
-      )
+      const figures = evidence.map(evidenceText)
       const next = prediction === undefined ? '' : ` **To test:** ${prediction.text}${tested}`
       const said = escapeMarkdown(`${CAUSE_TITLES[cause]}. ${text}`)
       return `- **Limit:** ${said}${escapeMarkdownKeeping(next)} (${escapeMarkdown(figures.join('; '))})`

@@ -35,7 +35,7 @@ async function reportOf(t: TestContext, options: ResultOptions) {
 
 test('the report has its files, and the table its columns exactly, in each form', async t => {
   const { directory, names, markdown, csv, summary } = await reportOf(t, { blocks: 1 })
-  assert.deepEqual(names, ['report.md', 'summary.json', 'table.csv'])
+  assert.deepEqual(names, ['report.html', 'report.md', 'summary.json', 'table.csv'])
   assert.deepEqual((await readdir(directory)).sort(), [...names, 'results.ndjson'].sort())
   assert.equal(csv.split('\r\n')[0], HEADER)
   assert.ok(markdown.includes(`| ${HEADER.split(',').join(' | ')} |\n`))

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { analyse } from '../analysis/analysis.ts'
 import { readResults } from '../run/result-file.ts'
 import { tableCsv } from './csv.ts'
+import { reportPage } from './html/page.ts'
 import { reportMarkdown } from './markdown.ts'
 import { summaryOf } from './summary.ts'
 
@@ -15,6 +16,7 @@ import { summaryOf } from './summary.ts'
 export async function writeReport(directory: string): Promise<readonly string[]> {
   const analysis = analyse(await readResults(directory))
   const files = {
+    'report.html': reportPage(analysis),
     'report.md': reportMarkdown(analysis),
     'summary.json': `${JSON.stringify(summaryOf(analysis), undefined, 1)}\n`,
     'table.csv': tableCsv(analysis.table),

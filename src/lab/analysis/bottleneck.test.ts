@@ -144,6 +144,13 @@ test('a full core of the API, with room on the machine', () => {
   assert.deepEqual(causes({ cpu: { api: 96, database: 60 }, processes: { api: 2 } }), ['unknown'])
 })
 
+test('a pool of several processes is told, and changed, for each of them', () => {
+  const node = { poolSize: 30, poolBusyMean: 30, poolWaitingMean: 40 }
+  const [first] = explain({ cpu: { api: 60, database: 160 }, processes: { api: 2 }, node })
+  assert.match(first.prediction!.text, /a pool of 30 instead of 15 in each of 2 processes/)
+  assert.deepEqual(first.prediction!.change.flags, ['--postgres.poolSize=30'])
+})
+
 test('a full pool: its ceiling, its wait, and the CPU as the next limit', () => {
   const node = { poolSize: 15, poolBusyMean: 14.9, poolWaitingMean: 40 }
   const [first] = explain({ cpu: { api: 60, database: 160 }, node })

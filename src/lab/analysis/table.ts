@@ -115,7 +115,10 @@ function statusOf({ results, blocks }: Cell): SloStatus {
     steps.some(step => step.verdict.outcome === 'invalid'),
   )
   if (isInvalid) return 'invalid'
-  const isFailed = blocks.some(({ end }) => end?.problem === undefined && end?.maxRate === 0)
+  // A cell whose last step was void ends for the instrument's sake, not the solution's.
+  const isFailed = blocks.some(
+    ({ end, steps }) => end?.maxRate === 0 && steps.at(-1)?.verdict.outcome === 'fail',
+  )
   return isFailed ? 'not met' : 'missing'
 }
 

@@ -2,7 +2,7 @@ import type { Evidence, Explanation, Scene } from '../explanation.ts'
 import type { Change, Prediction } from '../prediction.ts'
 import { ceilingWithout, costOf } from '../utilisation.ts'
 import { figure } from './figure.ts'
-import { atLeast, largerPool, predict } from './predict.ts'
+import { atLeast, poolTimes, predict } from './predict.ts'
 import { FULL, machineText, processes, upper } from './words.ts'
 
 const SLOW_LOOP_MS = 50
@@ -52,9 +52,8 @@ function cheaper(scene: Scene): Prediction {
     return predict(scene, { text: 'a cache for reads', flags, topology: 'cache' }, range)
   }
   if (dearest.role !== 'database' && use.pool !== undefined) {
-    const { change } = largerPool(use.pool.size)
     const reason = 'the cores are full, so that further connections only wait for them'
-    return predict(scene, change, {
+    return predict(scene, poolTimes(scene, 2), {
       ...{ min: 0.8 * scene.maxRate, max: 1.1 * scene.maxRate },
       reason,
     })

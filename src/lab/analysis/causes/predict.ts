@@ -1,6 +1,7 @@
 import type { Scene } from '../explanation.ts'
 import { rangeText } from '../prediction.ts'
 import type { Change, Prediction } from '../prediction.ts'
+import { costOf } from '../utilisation.ts'
 import { figure } from './figure.ts'
 
 interface Bounds {
@@ -19,18 +20,15 @@ export function predict(scene: Scene, change: Change, { min, max, reason }: Boun
   }
 }
 
-export function largerPool(size: number): { change: Change; larger: number } {
-  const larger = 2 * size
-  const text = `a pool of ${larger} instead of ${size}`
-  return { larger, change: { text, flags: [`--postgres.poolSize=${larger}`] } }
-}
-
-export function halfPool(scene: Scene, reason: string): Prediction {
-  const size = scene.use.pool?.size ?? 15
-  const half = Math.max(1, size >> 1)
-  const text = `a pool of ${half} instead of ${size}`
-  const change = { text, flags: [`--postgres.poolSize=${half}`] }
-  return predict(scene, change, { min: scene.maxRate, max: 1.5 * scene.maxRate, reason })
+/** Another size of the pool that each API process has; the figures are of all of them. */
+export function poolTimes({ use }: Scene, factor: number): Change {
+  const size = use.pool?.size ?? 15
+  const processes = Math.max(1, costOf(use, 'api')?.processes ?? 1)
+  const each = Math.max(1, Math.round(size / processes))
+  const next = Math.max(1, Math.round(each * factor))
+  const whose = processes === 1 ? '' : ` in each of ${processes} processes`
+  const text = `a pool of ${next} instead of ${each}${whose}`
+  return { text, flags: [`--postgres.poolSize=${next}`] }
 }
 
 /**

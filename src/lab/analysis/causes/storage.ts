@@ -2,7 +2,7 @@ import type { Evidence, Explanation, Scene } from '../explanation.ts'
 import type { Change } from '../prediction.ts'
 import { costOf } from '../utilisation.ts'
 import { figure } from './figure.ts'
-import { atLeast, halfPool, largerPool, predict } from './predict.ts'
+import { atLeast, poolTimes, predict } from './predict.ts'
 import { FULL, machineText } from './words.ts'
 
 /** Share of the database's samples in one kind of wait from which it is a cause. */
@@ -55,8 +55,7 @@ export function pool(scene: Scene): Explanation | undefined {
   if (use.pool === undefined) return undefined
   const { size, busy, waiting, waitMs, serviceMs, ceiling } = use.pool
   if (busy < FULL * size || waiting < 1) return undefined
-  const { change, larger } = largerPool(size)
-  const byPool = (larger / size) * Math.max(scene.maxRate, 1)
+  const byPool = 2 * Math.max(scene.maxRate, 1)
   const max = Math.min(byPool, use.machineCeiling)
   const isFull = use.machinePct >= FULL * 100
   const reason =
@@ -78,7 +77,7 @@ export function pool(scene: Scene): Explanation | undefined {
       { figure: 'service time: in use ÷ rate', value: serviceMs, unit: 'ms' },
       { figure: 'ceiling: pool ÷ service time', value: ceiling, unit: '/s' },
     ],
-    prediction: predict(scene, change, {
+    prediction: predict(scene, poolTimes(scene, 2), {
       ...{ min: atLeast(scene, max), max: Math.max(max, scene.maxRate) },
       reason,
     }),
@@ -127,7 +126,10 @@ export function locks(scene: Scene): Explanation | undefined {
       `Statements wait for each other: ${figure(share * 100)} % of what the connections were seen ` +
       `at is a lock, mostly ${most[0]}.`,
     evidence: [{ figure: 'waits for locks', value: share * 100, unit: '% of samples' }],
-    prediction: halfPool(scene, 'fewer statements at a time wait less for each other'),
+    prediction: predict(scene, poolTimes(scene, 0.5), {
+      ...{ min: scene.maxRate, max: 1.5 * scene.maxRate },
+      reason: 'fewer statements at a time wait less for each other',
+    }),
   }
 }
 

@@ -136,8 +136,9 @@ class Compilation {
     const colon = this.#colon
     this.text(this.#quote())
     this.#push(MAX_NUMBER_BYTES, (out, context) => {
-      let ms = context.timeMs - agoMs + context.offsetMs + context.shiftMs
+      let ms = context.timeMs - agoMs + context.offsetMs
       if (unique) {
+        ms += context.shiftMs
         const earliest = context.lastMs[context.device] + 1
         if (ms < earliest) {
           context.shiftMs += earliest - ms

@@ -17,7 +17,10 @@ export const startLoad: StartLoad = async (plan, onTick) => {
   addressOf(plan.url)
   const child = fork(WORKER, {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    // Values without an end, such as a bound that is none, have no JSON.
     serialization: 'advanced',
+    // Flags of this process may not go with a file.
+    execArgv: [],
   })
   const log = keepLog(child)
   const ready = Promise.withResolvers<void>()

@@ -42,7 +42,7 @@ describe('the load generator', { concurrency: 3 }, () => {
     assert.equal(result.firstFailure, undefined)
     assert.equal(result.uncertainPoints, 0)
     assert.ok(result.achievedRate <= 200)
-    assert.ok(result.sendLag.count > 0 && result.sendLag.count <= 300)
+    assert.ok(result.sendLag.count <= 300)
     assert.ok(result.generatorCpuShare > 0)
     assert.deepEqual(result.ticks, ticks)
     assert.ok(sum(ticks.map(({ offered }) => offered)) <= 400)
@@ -246,6 +246,9 @@ describe('the load generator', { concurrency: 3 }, () => {
     assert.equal(requests, 40)
     assert.ok(mostAtOnce <= 5)
     assert.equal(result.latency.count, 40)
+    // There are more connections than users: one was always free.
+    assert.equal(result.sendLag.count, 40)
+    assert.ok(result.sendLag.maxMs > 0 && result.sendLag.maxMs < result.measuredMs)
     // Eight answers and the pauses between them.
     assert.ok(result.measuredMs >= 8 * 4 + 7 * 5 && result.measuredMs < 60_000)
     assert.equal(result.stoppedAtMs, undefined)

@@ -45,7 +45,8 @@ describe('the load generator', { concurrency: 3 }, () => {
     assert.ok(result.sendLag.count <= 300)
     assert.ok(result.generatorCpuShare > 0)
     assert.deepEqual(result.ticks, ticks)
-    assert.ok(sum(ticks.map(({ offered }) => offered)) <= 400)
+    assert.equal(sum(ticks.map(({ offered }) => offered)), 400)
+    assert.equal(sum(ticks.map(({ achieved }) => achieved)), 400)
     for (const { latency, histogram, statuses, requests } of result.endpoints) {
       const decoded = decodeFromCompressedBase64(histogram)
       assert.equal(decoded.totalCount, requests)

@@ -164,20 +164,20 @@ export class LoadRun implements ConnectionEvents {
     return this.#source.settled(owner, settled.nowMs)
   }
 
-  /** Sends what is due, as long as a connection is free. */
-  #pump(): void {
+  /** Sends what is due, as long as a connection is free; true: there was none. */
+  #pump(): boolean {
     const source = this.#source
     for (;;) {
       const { nextMs } = source
       const nowMs = this.#nowMs()
-      if (nextMs > nowMs || nextMs >= this.#endMs || this.#stoppedAtMs !== undefined) return
+      if (nextMs > nowMs || nextMs >= this.#endMs || this.#stoppedAtMs !== undefined) return false
       const owner = source.nextOwner
       if (nowMs - nextMs > this.#plan.timeoutMs) {
         this.#giveUp(nextMs, owner)
         continue
       }
       const connection = this.#lines.acquire(owner)
-      if (connection === undefined) return
+      if (connection === undefined) return true
       this.#send(connection, { intendedMs: nextMs, owner })
     }
   }
@@ -211,17 +211,18 @@ export class LoadRun implements ConnectionEvents {
 
   readonly #wake = (): void => {
     if (this.#isOver) return
-    this.#pump()
     const nowMs = this.#nowMs()
     if (this.#cpuFrom === undefined && nowMs >= this.#plan.warmUpMs)
       this.#cpuFrom = process.cpuUsage()
     if (nowMs >= this.#nextCheckMs) this.#check(nowMs)
     if (nowMs >= this.#nextTickMs) this.#tick(nowMs)
     if (nowMs >= this.#endMs) this.#end(this.#endMs)
-    if (this.#isDone(nowMs)) return this.#finish()
-    const due = Math.min(this.#source.nextMs, this.#nextTickMs, this.#nextCheckMs) - nowMs
-    // What is due and was not sent waits for a connection, which comes with an event.
-    this.#timer = setTimeout(this.#wake, due <= 0 ? CHECK_MS / 10 : Math.floor(due))
+    const isBlocked = this.#pump()
+    if (this.#isDone(nowMs)) return this.#finish(nowMs)
+    const next = Math.min(this.#nextTickMs, this.#nextCheckMs)
+    // What is due and has to wait for a connection comes with the event of one.
+    const due = (isBlocked ? next : Math.min(next, this.#source.nextMs)) - this.#nowMs()
+    this.#timer = setTimeout(this.#wake, Math.max(0, Math.floor(due)))
   }
 
   #check(nowMs: number): void {
@@ -284,7 +285,9 @@ export class LoadRun implements ConnectionEvents {
     return true
   }
 
-  #finish(): void {
+  #finish(nowMs: number): void {
+    // What is left of a second.
+    if (nowMs > this.#nextTickMs - TICK_MS) this.#tick(nowMs)
     this.#isOver = true
     clearTimeout(this.#timer)
     this.#lines.close()

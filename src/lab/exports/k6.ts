@@ -98,7 +98,7 @@ function scenarioOf(workload: Workload, executor: Executor): Readonly<Record<str
       return { executor: 'per-vu-iterations', vus, iterations, maxDuration, gracefulStop }
     }
     default: {
-      const preAllocatedVUs = Math.min(MAX_VUS, Math.max(20, Math.ceil(highestRate(executor) / 4)))
+      const preAllocatedVUs = Math.min(MAX_VUS, Math.max(50, Math.ceil(highestRate(executor) / 2)))
       const common = { preAllocatedVUs, maxVUs: MAX_VUS, gracefulStop }
       return { ...openLoop(executor), ...common }
     }

@@ -3,8 +3,8 @@ import type { Phases, RunRecord } from '../lab/run/record.ts'
 import type { RunSettings } from '../lab/run/settings.ts'
 import { CONTROL, defaultSolutions, solutionsNamed } from '../lab/run/solutions.ts'
 import { DEFAULT_SLO, type Slo } from '../lab/workloads/workload.ts'
-import { defined, LabFlags, LabUsageError } from './lab-flags.ts'
 import { PROFILES } from '../lab/workloads/workloads.ts'
+import { defined, LabFlags, LabUsageError } from './lab-flags.ts'
 
 /** Flags of the phases and of the SLO, for `parseArgs`; `lab run` and `lab ramp` share them. */
 export const SEARCH_FLAGS = {
@@ -88,8 +88,8 @@ export interface SettingsContext {
 export function settingsOf(flags: LabFlags, context: SettingsContext): RunSettings {
   const { before, workloads } = context
   const isQuick = context.quick ?? before?.isQuick ?? false
-  const profiles =
-    flags.list('profiles') ?? before?.profiles ?? (isQuick ? QUICK_PROFILES : PROFILES)
+  const named = flags.list('profiles') ?? before?.profiles ?? (isQuick ? QUICK_PROFILES : PROFILES)
+  const profiles = named.length === 1 && named[0] === 'all' ? PROFILES : named
   const unknown = profiles.filter(profile => !workloads.includes(profile))
   if (unknown.length > 0) {
     const there = workloads.join(', ')

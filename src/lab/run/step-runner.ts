@@ -1,4 +1,4 @@
-import type { LoadPlan, LoadResult, RunningLoad, Tick } from '../generator/load.ts'
+import type { LoadPlan, LoadResult, Tick } from '../generator/load.ts'
 import type { ProbeFigures } from '../probes/figures.ts'
 import type { PlannedStep } from '../search/search.ts'
 import { judge } from '../search/verdict.ts'
@@ -173,25 +173,26 @@ export class StepRunner {
     { probes, step }: { probes: StepProbes | undefined; step: PlannedStep },
   ): Promise<LoadResult> {
     const { signal, onTick, workload } = this.#context
-    let running: RunningLoad | undefined
-    let isStopped = false
-    const stop = (): void => {
-      if (!isStopped) running?.stop()
-      isStopped = running !== undefined
-    }
-    let drowns = false
-    running = await this.#parts.startLoad(plan, tick => {
+    let wantsStop = false
+    // Asked for before the load has started, it comes then.
+    let stop = (): void => void (wantsStop = true)
+    const onAbort = (): void => stop()
+    const running = await this.#parts.startLoad(plan, tick => {
       onTick?.(tick)
       if (step.phase !== 'pilot') return
-      drowns ||= isDrowning(probes?.latest(), { workload, rate: tick.offered })
-      if (drowns) stop()
+      if (isDrowning(probes?.latest(), { workload, rate: tick.offered })) stop()
     })
-    signal.addEventListener('abort', stop)
-    if (signal.aborted || drowns) stop()
+    let isStopped = false
+    stop = () => {
+      if (!isStopped) running.stop()
+      isStopped = true
+    }
+    signal.addEventListener('abort', onAbort)
+    if (wantsStop || signal.aborted) stop()
     try {
       return await within(running.result, durationOf(plan) + plan.timeoutMs + GRACE_MS)
     } finally {
-      signal.removeEventListener('abort', stop)
+      signal.removeEventListener('abort', onAbort)
     }
   }
 }

@@ -25,7 +25,8 @@ export const HELP = `weir lab run: compares topologies, and writes a report
   --quick                short phases and one block: a first look in less than half an hour
   --topologies LIST      of baseline, tune, scale, cache, queue, cluster, embedded, or files; the groups
                          are table (without cluster), all and stack (all; quick: table)
-  --profiles LIST        workloads; all: with analytics (read-heavy,write-heavy,mixed)
+  --profiles LIST        workloads, or all (read-heavy,write-heavy,mixed,analytics; quick: without
+                         analytics)
   --blocks N             every cell once a block, in random order (3; quick: 1)
   --control, --no-control  the baseline a second time, which shows the noise (yes; quick: no)
   --seed N               of the order, devices, payloads and arrivals (1)

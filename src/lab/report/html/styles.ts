@@ -73,6 +73,8 @@ svg .ci{stroke:var(--ink);stroke-width:1.6}svg .noise{fill:var(--rule);opacity:.
 pre{background:var(--card);padding:10px;overflow-x:auto;font-size:.82rem;border-radius:8px;
 overflow-wrap:normal}
 ${series}
+@media(max-width:500px){body{padding:8px 8px 32px}figure,.card{padding:8px 4px}svg{font-size:13px}
+svg .tick,svg .axis{font-size:12.5px}}
 @media print{body{max-width:none;font-size:11pt;padding:0}table{font-size:7.5pt}
 td.long{min-width:0}.wide{overflow:visible}
 .grid{grid-template-columns:1fr 1fr}pre{white-space:pre-wrap}tr{break-inside:avoid}

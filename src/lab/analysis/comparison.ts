@@ -203,6 +203,9 @@ function warningsOf(a: RunRecord, b: RunRecord): string[] {
   if (a.machine.cpu !== b.machine.cpu || a.machine.cores !== b.machine.cores) {
     warnings.push('The machines differ: a ratio says what machine and commit do together.')
   }
+  if (a.machine.commit !== b.machine.commit) {
+    warnings.push('The commits differ: that may be why a prediction held or failed.')
+  }
   if (a.workloads === undefined || b.workloads === undefined) {
     warnings.push(
       'A result set without the definitions of its profiles: that they are the same is taken from ' +

@@ -94,12 +94,13 @@ test('another machine is named, and a prediction about its cores is checked', ()
 })
 
 test('a changed topology is told by the lines that differ', () => {
-  const a = labResults(small)
-  const [run] = a as [RunRecord]
-  const tune = run.machine.topologies['tune'].replace('poolSize: 8', 'poolSize: 30')
-  const topologies = { ...run.machine.topologies, tune }
-  const b = withRun(a, { machine: { ...run.machine, topologies } })
-  assert.deepEqual(compareResults(a, b).changed, [
+  const records = labResults(small)
+  const [{ machine }] = records as [RunRecord]
+  const withPool = (size: number): LabRecord[] =>
+    withRun(records, {
+      machine: { ...machine, topologies: { tune: `postgres:\n  poolSize: ${size}\n` } },
+    })
+  assert.deepEqual(compareResults(withPool(8), withPool(30)).changed, [
     { fact: 'topology tune', a: 'poolSize: 8', b: 'poolSize: 30' },
   ])
 })

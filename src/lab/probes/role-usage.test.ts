@@ -47,7 +47,7 @@ test('what a process uses is what it says itself that it used', LIMIT, async t =
 })
 
 test('processes that ended between two looks count, once', LIMIT, async t => {
-  const script = burner(300, '')
+  const script = burner(300, "process.stdin.once('data', () => process.exit())")
   const child = start(t, '/bin/sh', [
     '-c',
     'read -r _; "$0" -e "$1"; read -r _',
@@ -62,9 +62,9 @@ test('processes that ended between two looks count, once', LIMIT, async t => {
   child.stdin!.write('go\n')
   let sum = 0
   const look = (): void => void (sum += usage.sample().cpuMs.get('database') ?? 0)
-  await until('the process runs', () => systemProcesses(roots).length > 2)
-  look()
   const usedMs = await saying
+  look()
+  child.stdin!.write('end\n')
   await until('it was waited for', () => processTimes(child.pid!)!.endedChildrenMs > 0)
   look()
   assert.ok(sum >= usedMs - TICKS_MS, `${sum} of ${usedMs} ms`)
@@ -85,14 +85,12 @@ test('a process tree is told apart by what its workers call themselves', LIMIT, 
     setInterval(() => {}, 1e6)
   `
   const child = start(t, process.execPath, ['-e', code])
-  t.after(() => {
-    for (const { pid } of systemProcesses({ node: child.pid!, servers: [] })) {
-      if (pid !== child.pid) process.kill(pid, 'SIGKILL')
-    }
-  })
   let lines = ''
   child.stdout!.on('data', chunk => (lines += chunk))
   await until('both have begun', () => lines.length >= 4)
-  const roles = systemProcesses({ node: child.pid!, servers: [] }).map(({ role }) => role)
+  const processes = systemProcesses({ node: child.pid!, servers: [] })
+  const roles = processes.map(({ role }) => role)
+  // They hold the pipe to here, and outlive their parent.
+  for (const { pid } of processes) process.kill(pid, 'SIGKILL')
   assert.deepEqual(roles.sort(), ['api', 'consumer', 'supervisor'])
 })

@@ -31,7 +31,7 @@ export const QUICK_PHASES: Phases = {
   confirmMs: 10 * SECOND,
   overloadFactor: 1.5,
   overloadMs: 5 * SECOND,
-  maxVoids: 1,
+  maxVoids: 2,
   drainLimitMs: 5 * SECOND,
 }
 

@@ -105,6 +105,7 @@ export class StepRunner {
         return { verdict: { outcome: 'void', breaches: [{ rule: 'generator-cpu', detail }] } }
       }
       if (signal.aborted) return { load, verdict: STOPPED }
+      const lateMs = lateness(load, plan)
       onStage?.('draining')
       const { drainLimitMs } = phases
       const [figures, recovery] = await Promise.all([
@@ -117,7 +118,7 @@ export class StepRunner {
         load,
         ...(figures === undefined ? {} : { probes: figures }),
         verdict: this.#judge(step, { load, probes: figures }),
-        ...(recovery === undefined ? {} : { recoveryMs: recovery }),
+        ...(recovery === undefined ? {} : { recoveryMs: lateMs + recovery }),
       }
     } catch (error) {
       const verdict = crashed(`the system ended under load: ${firstLine(error)}`)
@@ -201,6 +202,11 @@ function durationOf({ executor }: LoadPlan): number {
   if (executor.kind !== 'ramping-arrival-rate')
     return 'durationMs' in executor ? executor.durationMs : 0
   return executor.stages.reduce((sum, { durationMs }) => sum + durationMs, 0)
+}
+
+/** How long after the last request was due the last answer came, or was no longer waited for. */
+function lateness({ startedAt }: LoadResult, plan: LoadPlan): number {
+  return Math.max(0, Date.now() - Date.parse(startedAt) - durationOf(plan))
 }
 
 async function within<T>(promise: Promise<T>, limitMs: number): Promise<T> {

@@ -101,7 +101,7 @@ function introduction(settings: ReturnType<typeof settingsOf>, out: string): str
   const kind = isQuick ? 'Quick look' : 'Run'
   return (
     `${kind}: ${solutions.map(({ id }) => id).join(', ')} × ${profiles.join(', ')} × ` +
-    `${blocks} block${blocks === 1 ? '' : 's'} = ${cells} cells, seed ${seed}, into ${out}\n`
+    `${blocks} block${blocks === 1 ? '' : 's'} = ${cells} cell${cells === 1 ? '' : 's'}, seed ${seed}, into ${out}\n`
   )
 }
 

@@ -55,6 +55,15 @@ describe('the load generator', { concurrency: 3 }, () => {
     }
   })
 
+  it('sends what is due in time again after all connections were busy', async t => {
+    const target = await startTarget(t, { delayMs: 5 })
+    const executor = { ...constantRate(100, 2000), arrivals: 'poisson' } as const
+    const { sendLag } = await run(loadPlan(target.url, executor, { connections: 1 }))
+    assert.ok(sendLag.count > 50, `${sendLag.count}`)
+    // A timer that was set while nothing could be sent would be tens of milliseconds late.
+    assert.ok(sendLag.p50Ms < 8, `half of them were later than ${sendLag.p50Ms} ms`)
+  })
+
   it('achieves the rate that it offers where every answer comes before the end', async t => {
     const target = await startTarget(t)
     const stages = [

@@ -20,7 +20,7 @@ export const startLoad: StartLoad = async (plan, onTick) => {
     // Values without an end, such as a bound that is none, have no JSON.
     serialization: 'advanced',
     // Flags of this process may not go with a file.
-    execArgv: [],
+    execArgv: ['--single-threaded-gc'],
   })
   const log = keepLog(child)
   const ready = Promise.withResolvers<void>()

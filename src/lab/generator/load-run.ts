@@ -30,6 +30,8 @@ export class LoadRun implements ConnectionEvents {
   #lines: Lines
   #requests: CompiledWorkload
   #startedAtMs = 0
+  /** Since the timer was set last: all connections were busy then. */
+  #isBlocked = false
   /** Of `performance.now()`, what the times of the run are from. */
   #originMs = 0
   #timer: NodeJS.Timeout | undefined
@@ -123,13 +125,13 @@ export class LoadRun implements ConnectionEvents {
     connection.idleSinceMs = nowMs
     const goesOn = this.#settle(connection, status, nowMs)
     this.#lines.release(connection, goesOn)
-    this.#pump()
+    this.#goOn()
   }
 
   readonly #opened = (connection: Connection): void => {
     connection.idleSinceMs = this.#nowMs()
     this.#lines.release(connection, true)
-    this.#pump()
+    this.#goOn()
   }
 
   readonly #closed = (connection: Connection, reason: string | undefined): void => {
@@ -138,7 +140,7 @@ export class LoadRun implements ConnectionEvents {
     if (reason !== undefined) this.#recorder.failed(reason)
     if (connection.isCarrying) goesOn = this.#settle(connection, BROKEN, this.#nowMs())
     this.#lines.lost(connection, goesOn)
-    this.#pump()
+    this.#goOn()
   }
 
   #nowMs(): number {
@@ -219,10 +221,23 @@ export class LoadRun implements ConnectionEvents {
     if (nowMs >= this.#endMs) this.#end(this.#endMs)
     const isBlocked = this.#pump()
     if (this.#isDone(nowMs)) return this.#finish(nowMs)
+    this.#sleep(isBlocked)
+  }
+
+  /** Until something is due. What has to wait for a connection comes with the event of one. */
+  #sleep(isBlocked: boolean): void {
+    this.#isBlocked = isBlocked
     const next = Math.min(this.#nextTickMs, this.#nextCheckMs)
-    // What is due and has to wait for a connection comes with the event of one.
     const due = (isBlocked ? next : Math.min(next, this.#source.nextMs)) - this.#nowMs()
+    clearTimeout(this.#timer)
     this.#timer = setTimeout(this.#wake, Math.max(0, Math.floor(due)))
+  }
+
+  /** A connection is free again, or there is none any more. */
+  #goOn(): void {
+    const isBlocked = this.#pump()
+    // The timer was set for a time without connections, and what comes next may be due before it.
+    if (this.#isBlocked && !isBlocked && !this.#isOver) this.#sleep(false)
   }
 
   #check(nowMs: number): void {

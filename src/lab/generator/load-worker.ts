@@ -1,22 +1,15 @@
 /** The generator's process: gets a plan, runs it, sends ticks and the result, and ends. */
-import { setPriority } from 'node:os'
 import { LoadRun } from './load-run.ts'
 import type { GeneratorMessage, LoadPlan } from './load.ts'
+import { goFirst } from './priority.ts'
 
 /** From the one that started it. */
 export type GeneratorOrder =
   { readonly kind: 'plan'; readonly plan: LoadPlan } | { readonly kind: 'stop' }
 
-/** An instrument that waits for a core measures the waiting; only a privileged user may do it. */
-const PRIORITY = -10
-
 let run: LoadRun | undefined
 
-try {
-  setPriority(PRIORITY)
-} catch {
-  // Then the send lag tells how good it was.
-}
+goFirst()
 
 function tell(message: GeneratorMessage, then: () => void = () => {}): void {
   if (process.connected) process.send!(message, then)

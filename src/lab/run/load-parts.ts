@@ -1,9 +1,4 @@
-import { setPriority } from 'node:os'
-import type { StartLoad } from '../generator/load.ts'
 import type { RunParts } from './parts.ts'
-
-/** Of -20 to 19: before everything that it measures. */
-const GENERATOR_PRIORITY = -10
 
 /** The real ones, loaded when a run begins. */
 export async function loadParts(): Promise<RunParts> {
@@ -16,26 +11,10 @@ export async function loadParts(): Promise<RunParts> {
       import('../workloads/workloads.ts'),
     ])
   return {
-    startLoad: preferred(startLoad),
+    startLoad,
     startProbes,
     openHouse,
     machineFacts,
     workloads: WORKLOADS,
-  }
-}
-
-/**
- * On a machine that the system fills to its last core the generator has to wait for its turn, and what
- * it measures is void. Where the user may (root), it goes first: it needs little, at the right time.
- */
-function preferred(startLoad: StartLoad): StartLoad {
-  return async (plan, onTick) => {
-    const running = await startLoad(plan, onTick)
-    try {
-      setPriority(running.pid, GENERATOR_PRIORITY)
-    } catch {
-      // Then it takes its turn, and the search says where that was its limit.
-    }
-    return running
   }
 }

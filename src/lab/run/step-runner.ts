@@ -11,7 +11,7 @@ import { isDrowning, judgePilot, pilotExecutor } from './pilot.ts'
 import type { CellKey, Phases, StepRecord, Verdict } from './record.ts'
 import { recoveryMs } from './recovery.ts'
 
-const CONNECTIONS = 256
+const CONNECTIONS = 1024
 /** Longer than any SLO here, and short enough that an overloaded step ends. */
 const TIMEOUT_MS = 5000
 /** Beyond its plan; a generator that takes longer hangs. */

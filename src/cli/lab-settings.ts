@@ -33,7 +33,7 @@ export const SEARCH_HELP = `  --start-rate R         requests a second at which 
   --precision SHARE      how narrow the limit is searched (5%; quick: 20%)
   --confirm DURATION     the found rate has to hold for so long (120s; quick: 10s)
   --overload DURATION    at 1.5 times that rate (30s; quick: 5s)
-  --max-voids N          how often a step is repeated for which the generator was too slow (2; quick: 1)
+  --max-voids N          how often a step is repeated for which the generator was too slow (2)
   --slo-p99 DURATION     of each kind of request (300ms)
   --slo-p95 DURATION     (half of it)
   --slo-errors SHARE     errors, time-outs and refusals: less than (1%)

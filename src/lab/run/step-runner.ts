@@ -25,7 +25,7 @@ export interface StepContext {
   readonly seed: number
   readonly slo: Slo
   readonly phases: Phases
-  /** At most at once; 256. */
+  /** At most at once; 1024. */
   readonly connections?: number
   readonly key?: string
   /** Ends the step that runs; its record means nothing then. */

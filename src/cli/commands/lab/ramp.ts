@@ -34,7 +34,7 @@ export const HELP = `weir lab ramp: searches the highest rate that one system ho
   --url URL              or a system that runs already: no fresh state, and only its answers are seen
   --key KEY              for a system that asks for keys (WEIR_KEY)
   --workload ID          what is sent (mixed)
-  --connections N        at most at once (256)
+  --connections N        at most at once (1024)
   --quick                short phases
   --seed N               of devices, payloads and arrivals (1)
   --json                 print the result as JSON, and the steps on standard error

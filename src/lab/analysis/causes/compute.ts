@@ -3,13 +3,13 @@ import type { Change, Prediction } from '../prediction.ts'
 import { ceilingWithout, costOf } from '../utilisation.ts'
 import { figure } from './figure.ts'
 import { atLeast, poolTimes, predict } from './predict.ts'
-import { FULL, machineText, processes, upper } from './words.ts'
+import { FULL, MACHINE_FULL, machineText, processes, upper } from './words.ts'
 
 const SLOW_LOOP_MS = 50
 
 export function machine(scene: Scene): Explanation | undefined {
   const { use } = scene
-  if (use.machinePct < FULL * 100) return undefined
+  if (use.machinePct < MACHINE_FULL * 100) return undefined
   const [dearest] = use.roles
   const shares = use.roles.map(({ role, cpuPct }) => `${role} ${figure(cpuPct)} %`).join(', ')
   const evidence: Evidence[] = [
@@ -71,7 +71,7 @@ export function apiCore(scene: Scene): Explanation | undefined {
   const api = costOf(use, 'api')
   if (api === undefined || api.cpuPct < FULL * 100 * api.processes) return undefined
   // On a full machine another process has no core to run on.
-  if (use.machinePct >= FULL * 100) return undefined
+  if (use.machinePct >= MACHINE_FULL * 100) return undefined
   const ceiling = (api.processes * 1000) / api.cpuMsPerRequest
   const more = api.processes + 1
   const change: Change = {

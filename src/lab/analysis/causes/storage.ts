@@ -3,7 +3,7 @@ import type { Change } from '../prediction.ts'
 import { costOf } from '../utilisation.ts'
 import { figure } from './figure.ts'
 import { atLeast, poolTimes, predict } from './predict.ts'
-import { FULL, machineText } from './words.ts'
+import { FULL, MACHINE_FULL, machineText } from './words.ts'
 
 /** Share of the database's samples in one kind of wait from which it is a cause. */
 const WAITS = 0.3
@@ -57,7 +57,7 @@ export function pool(scene: Scene): Explanation | undefined {
   if (busy < FULL * size || waiting < 1) return undefined
   const byPool = 2 * Math.max(scene.maxRate, 1)
   const max = Math.min(byPool, use.machineCeiling)
-  const isFull = use.machinePct >= FULL * 100
+  const isFull = use.machinePct >= MACHINE_FULL * 100
   const reason =
     isFull || use.machineCeiling < byPool
       ? `then the CPU is the limit, of which ${use.roles[0].role} uses most`

@@ -3,6 +3,8 @@ import { figure } from './figure.ts'
 
 /** Above it something is as good as full: what arrives in bursts cannot use the rest. */
 export const FULL = 0.9
+/** Of all cores: interrupts, the network and the disk cost CPU that no process is charged for. */
+export const MACHINE_FULL = 0.85
 
 export function machineText({ use }: Scene): string {
   return `${figure(use.machinePct)} % of ${use.cores} cores are used`

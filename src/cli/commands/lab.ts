@@ -25,6 +25,13 @@ const ACTIONS: Readonly<Record<string, Action>> = {
       return { help: HELP, run: labRamp }
     },
   },
+  scenario: {
+    summary: 'run a workload once as it is defined: a burst, a reconnect storm, users who wait',
+    load: async () => {
+      const { HELP, labScenario } = await import('./lab/scenario.ts')
+      return { help: HELP, run: labScenario }
+    },
+  },
   report: {
     summary: 'make the report of a run again',
     load: async () => {

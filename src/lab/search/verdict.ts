@@ -48,6 +48,7 @@ export function judge({ load, probes, slo, drainLimitMs = DRAIN_LIMIT_MS }: Judg
 }
 
 function ledgerBreaches({ ledger, backlog }: ProbeFigures): Breach[] {
+  if (ledger.missing !== undefined) return []
   const details = [...ledger.problems]
   if (details.length === 0) {
     const { acknowledged, uncertain, stored, counted, imbalance } = ledger

@@ -1,20 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { runCell } from '../../../lab/run/cell-runner.ts'
 import type { StepParts } from '../../../lab/run/parts.ts'
 import { FULL_PHASES, QUICK_PHASES } from '../../../lab/run/phases.ts'
 import type { CellRecord } from '../../../lab/run/record.ts'
-import { solutionsNamed } from '../../../lab/run/solutions.ts'
 import { TerminalProgress } from '../../../lab/run/terminal-progress.ts'
-import type { Solution } from '../../../lab/system/solution.ts'
-import type { SystemHouse } from '../../../lab/system/system.ts'
 import type { Workload } from '../../../lab/workloads/workload.ts'
 import type { CommandIo } from '../../command.ts'
 import { exitCode } from '../../exit-code.ts'
 import { isLabUsageError, LabFlags, LabUsageError } from '../../lab-flags.ts'
 import { phasesOf, SEARCH_FLAGS, sloOf } from '../../lab-settings.ts'
 import { untilStopped } from '../../lab-stop.ts'
+import { onTarget, solutionOf, targetOf, type LabTarget } from '../../lab-target.ts'
 
 const OPTIONS = {
   topology: { type: 'string' },
@@ -31,7 +27,7 @@ const OPTIONS = {
 export const HELP = `weir lab ramp: searches the highest rate that one system holds
 
   --topology NAME|FILE   started fresh for every step (embedded)
-  --url URL              or a system that runs already: no fresh state, and only its answers are seen
+  --url URL              or a system that runs already: no fresh state; of a Weir also freshness and ledger
   --key KEY              for a system that asks for keys (WEIR_KEY)
   --workload ID          what is sent (mixed)
   --connections N        at most at once (1024)
@@ -66,71 +62,20 @@ async function ramp(args: readonly string[], io: CommandIo): Promise<number> {
   const asked = { target, workload, flags, isQuick: values.quick === true, io }
   const key = values.key ?? io.env['WEIR_KEY']
   const out = values.json === true ? io.stderr : io.stdout
-  const result = await untilStopped(io, async signal => {
-    if ('url' in target) {
-      const foreign: StepParts = {
-        startLoad: parts.startLoad,
-        house: { start: foreignSystem(target) },
-      }
-      return search(foreign, { ...asked, out, signal, key })
-    }
-    // Beside what the user works on, so on the disk that their data would be on.
-    const directory = mkdtempSync(join(io.cwd, '.weir-ramp-'))
-    let house: SystemHouse | undefined
-    try {
-      const report = (line: string): unknown => out.write(`  ${line}\n`)
-      house = await parts.openHouse({ directory, solutions: [target.solution], report })
-      const reason = (await house.missing([target.solution])).get(target.solution.id)
-      if (reason !== undefined)
-        throw new LabUsageError(`${target.solution.id} cannot run: ${reason}`)
-      const { startLoad, startProbes } = parts
-      return await search(
-        { startLoad, startProbes, house },
-        { ...asked, out, signal, key: undefined },
-      )
-    } finally {
-      await house?.close()
-      rmSync(directory, { recursive: true, force: true })
-    }
+  const result = await untilStopped(io, signal => {
+    const report = (line: string): unknown => out.write(`  ${line}\n`)
+    const { startLoad, startProbes } = parts
+    return onTarget(target, { parts, key, cwd: io.cwd, report }, house =>
+      search({ startLoad, startProbes, house }, { ...asked, out, signal, key }),
+    )
   })
   if (result === undefined) return exitCode('ok')
   if (values.json === true) io.stdout.write(`${JSON.stringify(result)}\n`)
   return exitCode(result.problem === undefined ? 'ok' : 'failed')
 }
 
-interface ForeignTarget {
-  readonly url: string
-}
-type Target = ForeignTarget | { readonly solution: Solution }
-
-function targetOf({ topology, url }: { topology?: string; url?: string }): Target {
-  if (url === undefined) {
-    try {
-      return { solution: solutionsNamed([topology ?? 'embedded'])[0] }
-    } catch (error) {
-      throw new LabUsageError((error as Error).message, { cause: error })
-    }
-  }
-  if (topology !== undefined) throw new LabUsageError('--topology and --url exclude each other')
-  if (!URL.canParse(url) || new URL(url).protocol !== 'http:') {
-    throw new LabUsageError(`--url must be an http:// address, not "${url}"`)
-  }
-  return { url: url.replace(/\/$/, '') }
-}
-
-/** It is there already, stays, and keeps what it is sent. */
-function foreignSystem({ url }: ForeignTarget): SystemHouse['start'] {
-  return solution =>
-    Promise.resolve({
-      ...{ solution, url },
-      processes: () => [],
-      diskBytes: () => Promise.resolve(0),
-      stop: () => Promise.resolve(),
-    })
-}
-
 interface AskedSearch {
-  readonly target: Target
+  readonly target: LabTarget
   readonly workload: Workload
   readonly flags: LabFlags
   readonly isQuick: boolean
@@ -141,10 +86,7 @@ interface AskedSearch {
 
 async function search(parts: StepParts, asked: AskedSearch): Promise<CellRecord | undefined> {
   const { target, workload, flags, out, signal, key } = asked
-  const solution =
-    'url' in target
-      ? { id: target.url, topology: '', flags: [], summary: 'a system that runs already' }
-      : target.solution
+  const solution = solutionOf(target)
   const connections = flags.whole('connections')
   const progress = new TerminalProgress(out, {
     ...{ solutions: [solution.id], profiles: [workload.id] },

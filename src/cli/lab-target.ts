@@ -50,8 +50,8 @@ export async function onTarget<T>(
   use: (house: Pick<SystemHouse, 'start'>) => Promise<T>,
 ): Promise<T> {
   if ('url' in target) {
-    const { urlSystem } = await import('../lab/system/url-system.ts')
-    return use({ start: () => Promise.resolve(urlSystem(target.url, key)) })
+    const { urlHouse } = await import('../lab/system/url-system.ts')
+    return use(urlHouse(target.url, key))
   }
   // Beside what the user works on, so on the disk that their data would be on.
   const directory = mkdtempSync(join(cwd, '.weir-lab-'))

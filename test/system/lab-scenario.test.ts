@@ -61,6 +61,14 @@ describe('weir lab scenario', { concurrency: true }, () => {
     assert.equal(load.errorShare, 0)
   })
 
+  it('sends the history that reads need', async t => {
+    const node = await startWeir(t)
+    const args = ['--workload', 'read-heavy', '--url', node.url, '--rate', '50']
+    const { load, verdict } = resultOf(await scenario(...args, '--duration', '2s', '--json'))
+    assert.deepEqual([load.errorShare, load.firstFailure], [0, undefined])
+    assert.notEqual(verdict.outcome, 'invalid')
+  })
+
   it('judges a system that is no Weir by its answers alone', async t => {
     const server = createServer((request, response) => {
       request.resume()

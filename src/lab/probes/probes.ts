@@ -1,7 +1,13 @@
 import type { LoadResult } from '../generator/load.ts'
 import { historyPoints } from '../system/history.ts'
 import { HttpClient } from '../system/http-client.ts'
-import { readLedger, storedOf, type Ledger } from '../system/ledger.ts'
+import {
+  LEDGER_TIMEOUT_MS,
+  readLedger,
+  storedOf,
+  weirLedger,
+  type Ledger,
+} from '../system/ledger.ts'
 import { HAS_PROC } from '../system/process-tree.ts'
 import type { SystemUnderTest } from '../system/system.ts'
 import type { Workload } from '../workloads/workload.ts'
@@ -40,7 +46,6 @@ export interface RunningProbes {
 }
 
 const INTERVAL_MS = 1000
-const LEDGER_TIMEOUT_MS = 30_000
 
 /**
  * Starts looking at a system; call it right before the load. What a system has not got, such as
@@ -59,12 +64,6 @@ export async function startProbes(
       : DatabaseProbe.open(databaseUrl, databaseName),
   ])
   return new Probes(system, { ...options, client, before, database })
-}
-
-/** Undefined where the system is no Weir. */
-async function weirLedger(client: HttpClient): Promise<Ledger | undefined> {
-  const ledger = await readLedger(client, LEDGER_TIMEOUT_MS).catch(() => undefined)
-  return typeof ledger?.imbalance === 'number' ? ledger : undefined
 }
 
 interface ProbesParts extends ProbesOptions {

@@ -36,6 +36,7 @@ export async function writeHistory(
 ): Promise<void> {
   const total = historyPoints(workload)
   if (total === 0) return
+  const before = storedOf(await readLedger(client))
   const frames = historyFrames(workload, { seed, nowMs: Date.now() })
   const post = async (frame: Uint8Array): Promise<void> => {
     const request = { body: frame, timeoutMs: STORED_WITHIN_MS }
@@ -49,15 +50,24 @@ export async function writeHistory(
     for (const frame of frames) await post(frame)
   }
   await Promise.all(Array.from({ length: MAX_IN_FLIGHT }, worker))
-  await waitUntilStored(client, total)
+  await waitUntilStored(client, { before, total })
 }
 
-async function waitUntilStored(client: HttpClient, total: number): Promise<void> {
+interface ExpectedPoints {
+  readonly before: number
+  readonly total: number
+}
+
+/** Others may write to a system that runs already. */
+async function waitUntilStored(
+  client: HttpClient,
+  { before, total }: ExpectedPoints,
+): Promise<void> {
   const deadlineMs = performance.now() + STORED_WITHIN_MS
   for (;;) {
     const ledger = await readLedger(client)
-    const stored = storedOf(ledger)
-    if (stored === total && backlogOf(ledger) === 0) return
+    const stored = storedOf(ledger) - before
+    if (stored >= total && backlogOf(ledger) === 0) return
     if (performance.now() > deadlineMs) {
       throw new Error(
         `of ${total} points of history ${stored} are stored: ${JSON.stringify(ledger)}`,

@@ -1,5 +1,8 @@
 import type { HttpClient } from './http-client.ts'
 
+/** A system under load may take its time. */
+export const LEDGER_TIMEOUT_MS = 30_000
+
 /** What the lab reads of `GET /api/v1/ledger`, in points. */
 export interface Ledger {
   readonly received: number
@@ -17,6 +20,12 @@ export interface Ledger {
 
 export function readLedger(client: HttpClient, timeoutMs?: number): Promise<Ledger> {
   return client.read<Ledger>('/api/v1/ledger', timeoutMs)
+}
+
+/** Undefined where the system is no Weir. */
+export async function weirLedger(client: HttpClient): Promise<Ledger | undefined> {
+  const ledger = await readLedger(client, LEDGER_TIMEOUT_MS).catch(() => undefined)
+  return typeof ledger?.imbalance === 'number' ? ledger : undefined
 }
 
 /**

@@ -1,4 +1,7 @@
-import type { SystemUnderTest } from './system.ts'
+import { writeHistory } from './history.ts'
+import { HttpClient } from './http-client.ts'
+import { weirLedger } from './ledger.ts'
+import type { SystemHouse, SystemUnderTest } from './system.ts'
 
 /** A system that runs already, of which only its address is known: nothing of it is started or stopped. */
 export function urlSystem(url: string, key?: string): SystemUnderTest {
@@ -9,5 +12,27 @@ export function urlSystem(url: string, key?: string): SystemUnderTest {
     processes: () => [],
     diskBytes: () => Promise.resolve(0),
     stop: () => Promise.resolve(),
+  }
+}
+
+/**
+ * For steps on a system that runs already. It keeps what it is sent, so that a Weir gets the history
+ * of a workload once, before the first step.
+ */
+export function urlHouse(url: string, key?: string): Pick<SystemHouse, 'start'> {
+  let isFilled = false
+  return {
+    async start(_, workload, seed) {
+      const client = new HttpClient(url, key)
+      try {
+        if (!isFilled && (await weirLedger(client)) !== undefined) {
+          await writeHistory(client, workload, seed)
+        }
+        isFilled = true
+      } finally {
+        client.close()
+      }
+      return urlSystem(url, key)
+    },
   }
 }

@@ -27,7 +27,7 @@ const OPTIONS = {
 export const HELP = `weir lab ramp: searches the highest rate that one system holds
 
   --topology NAME|FILE   started fresh for every step (embedded)
-  --url URL              or a system that runs already: no fresh state; of a Weir also freshness and ledger
+  --url URL              or a system that runs already; a Weir is sent the history once, and keeps it
   --key KEY              for a system that asks for keys (WEIR_KEY)
   --workload ID          what is sent (mixed)
   --connections N        at most at once (1024)

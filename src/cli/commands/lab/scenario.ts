@@ -23,7 +23,7 @@ export const HELP = `weir lab scenario: runs a workload once, as it is defined
 
   --workload ID          steady-state, burst, reconnect-storm, product-catalogue, or a profile
   --topology NAME|FILE   started fresh, with the history that the workload asks for (embedded)
-  --url URL              or a system that runs already: it is sent no history
+  --url URL              or a system that runs already; a Weir is sent the history too, and keeps it
   --key KEY              for a system that asks for keys (WEIR_KEY)
   --rate R               requests a second, in place of its own executor
   --duration DURATION    of all of it

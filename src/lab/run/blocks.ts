@@ -1,5 +1,5 @@
-import type { CellKey } from './record.ts'
-import { seedOf, shuffled } from './seeds.ts'
+import type { CellKey, Phases } from './record.ts'
+import { seededRandom, seedOf, shuffled } from './seeds.ts'
 
 export interface BlockPlan {
   readonly seed: number
@@ -32,6 +32,17 @@ export function stepSeed(
   step: { phase: string; attempt: number },
 ): number {
   return seedOf(seed, block, profile, step.phase, step.attempt)
+}
+
+/**
+ * Where a cell's ramp begins, requests a second: up to one step of the precision above `startRate`,
+ * drawn anew for each cell. A search only ever tries rates on the grid that its first one fixes. On
+ * the same grid in every block, equal results would look more exact than the precision they have
+ * (dither: Schuchman, Dither signals and their effect on quantization noise, 1964).
+ */
+export function firstRate(seed: number, cell: CellKey, { startRate, precision }: Phases): number {
+  const draw = seededRandom(seedOf(seed, 'first rate', cell.block, cell.solution, cell.profile))()
+  return startRate * (1 + precision) ** draw
 }
 
 export const cellName = ({ block, solution, profile }: CellKey): string =>

@@ -264,7 +264,7 @@ test('a ramp whose queue fills up has broken there, however quick the answers ar
   lab.startProbes = () =>
     Promise.resolve({
       finish: load => {
-        const drowned = load.stages.find(({ rate }) => rate > 800)
+        const drowned = load.stages.find(({ rate }) => rate > 1000)
         const samples = drowned && [
           { atMs: drowned.toMs, cpuPct: {}, memoryBytes: {}, backlogPoints: 90_000 },
         ]
@@ -278,7 +278,9 @@ test('a ramp whose queue fills up has broken there, however quick the answers ar
   })
   const [pilot, next] = stepsOf(await readResults(directory))
   assert.equal(pilot.phase, 'pilot')
-  assert.ok(next.rate > 800 && next.rate < 1600, `between 800 and 1600: ${next.rate}`)
+  const [held, broke] = [pilot.load!.stages[3].rate, pilot.load!.stages[4].rate]
+  assert.ok(held <= 1000 && broke > 1000)
+  assert.equal(next.rate, Math.round(Math.sqrt(held * broke)))
 })
 
 test('the load of a ramp is stopped when the backlog is worth seconds of it', async t => {

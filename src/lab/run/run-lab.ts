@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { SystemHouse } from '../system/system.ts'
-import { cellName, planBlocks } from './blocks.ts'
+import { cellName, firstRate, planBlocks } from './blocks.ts'
 import { runCell } from './cell-runner.ts'
 import type { RunParts } from './parts.ts'
 import { expectedCellMs } from './phases.ts'
@@ -140,17 +140,13 @@ class LabRun {
     if (problem === undefined) {
       const startedMs = performance.now()
       progress.cellStarts(cell)
+      const { seed, slo } = settings
+      const startRate = firstRate(seed, cell, settings.phases)
       end = await runCell(
         { ...this.#parts, house },
         {
-          ...{
-            cell,
-            seed: settings.seed,
-            slo: settings.slo,
-            phases: settings.phases,
-            progress,
-            signal,
-          },
+          ...{ cell, seed, slo, progress, signal },
+          phases: { ...settings.phases, startRate },
           solution: settings.solutions.find(({ id }) => id === cell.solution)!,
           workload: this.#parts.workloads[cell.profile],
           before: history.steps,

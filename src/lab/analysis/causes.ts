@@ -1,6 +1,6 @@
 import { apiCore, eventLoop, machine, unknown } from './causes/compute.ts'
 import { crash, generator, ledger } from './causes/instrument.ts'
-import { cache, locks, pool, queueLag, wal } from './causes/storage.ts'
+import { cache, locks, pool, poolInMoments, queueLag, wal } from './causes/storage.ts'
 import type { Cause, Explanation, Scene } from './explanation.ts'
 
 type Look = (scene: Scene) => Explanation | undefined
@@ -16,6 +16,7 @@ export const CAUSES: readonly Look[] = [
   pool,
   wal,
   locks,
+  poolInMoments,
   eventLoop,
   cache,
   unknown,

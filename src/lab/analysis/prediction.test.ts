@@ -55,6 +55,14 @@ test('a bound is no sharper than the search that found the rate', () => {
   assert.equal(check(prediction, results({ flags, rate: 1020 })).outcome, 'failed')
 })
 
+test('a prediction without a most fails below its least only', () => {
+  const flags = ['--postgres.poolSize=30']
+  const prediction = { ...predicted({ flags }), expected: { min: 900 } }
+  const held = check(prediction, results({ flags, rate: 9000 }))
+  assert.equal(held.text, 'Held: baseline sustained 9000/s, expected at least 900/s.')
+  assert.equal(check(prediction, results({ flags, rate: 500 })).outcome, 'failed')
+})
+
 test('a topology that is the change tests it within the same run', () => {
   const prediction = predicted({ flags: ['--ingest.commit=merged'], topology: 'tune' })
   assert.equal(check(prediction, made).by, 'tune')

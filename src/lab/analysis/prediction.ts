@@ -22,7 +22,8 @@ export interface Prediction {
   readonly metric: 'maxRate'
   /** What it is now, requests a second. */
   readonly now: number
-  readonly expected: { readonly min: number; readonly max: number }
+  /** Without `max`: no end of it follows from what was measured. */
+  readonly expected: { readonly min: number; readonly max?: number }
   /** The same in words, with the reason for the bounds. */
   readonly text: string
 }
@@ -71,7 +72,8 @@ function checkOne(prediction: Prediction, made: ResultSet, later: ResultSet): Pr
   const slack = 1 + later.run.phases.precision
   const low = interval?.low ?? found
   const high = interval?.high ?? found
-  const held = high >= expected.min / slack && low <= expected.max * slack
+  const { min, max = Infinity } = expected
+  const held = high >= min / slack && low <= max * slack
   const range = rangeText(expected)
   return {
     prediction,
@@ -107,8 +109,8 @@ function extendsIt({ run }: ResultSet, topology: string, parent: string): boolea
   return /^extends: *([\w./-]+)/m.exec(text)?.[1] === parent
 }
 
-export function rangeText({ min, max }: { min: number; max: number }): string {
-  return `${round(min)} to ${round(max)}/s`
+export function rangeText({ min, max }: Prediction['expected']): string {
+  return max === undefined ? `at least ${round(min)}/s` : `${round(min)} to ${round(max)}/s`
 }
 
 function round(rate: number): string {

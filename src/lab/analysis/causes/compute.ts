@@ -2,7 +2,7 @@ import type { Evidence, Explanation, Scene } from '../explanation.ts'
 import type { Change, Prediction } from '../prediction.ts'
 import { ceilingWithout, costOf } from '../utilisation.ts'
 import { figure } from './figure.ts'
-import { atLeast, poolTimes, predict } from './predict.ts'
+import { atLeast, mergedWrites, poolTimes, predict } from './predict.ts'
 import { FULL, MACHINE_FULL, machineText, processes, upper } from './words.ts'
 
 const SLOW_LOOP_MS = 50
@@ -37,15 +37,14 @@ function cheaper(scene: Scene): Prediction {
   const { use, settings, writeShare } = scene
   const has = (line: RegExp): boolean => settings.some(setting => line.test(setting))
   const [dearest] = use.roles
+  if (dearest.role === 'database' && writeShare >= 0.5 && !has(/writes = merged/)) {
+    return mergedWrites(scene)
+  }
   const max = Math.max(scene.maxRate, ceilingWithout(use, 'database'))
   const range = {
     min: atLeast(scene, max),
     max,
     reason: 'even a database that costs no CPU leaves the rest of the request',
-  }
-  if (dearest.role === 'database' && writeShare >= 0.5 && !has(/writes = merged/)) {
-    const flags = ['--store.postgres.writes=merged', '--ingest.commit=merged']
-    return predict(scene, { text: 'writes that are merged', flags, topology: 'tune' }, range)
   }
   if (dearest.role === 'database' && writeShare < 0.5 && !has(/cache\.engine = (tiered|redis)/)) {
     const flags = ['--cache.engine=tiered', '--cache.queryTtlMs=10s', '--cache.latestTtlMs=10s']

@@ -6,13 +6,12 @@ import { figure } from './figure.ts'
 
 interface Bounds {
   readonly min: number
-  readonly max: number
-  /** Why no more. */
+  readonly max?: number
+  /** Why so much and no more. */
   readonly reason: string
 }
 
-export function predict(scene: Scene, change: Change, { min, max, reason }: Bounds): Prediction {
-  const expected = { min, max }
+export function predict(scene: Scene, change: Change, { reason, ...expected }: Bounds): Prediction {
   const { solution, profile } = scene.cell
   return {
     ...{ solution, profile, change, metric: 'maxRate', now: scene.maxRate, expected },
@@ -29,6 +28,21 @@ export function poolTimes({ use }: Scene, factor: number): Change {
   const whose = processes === 1 ? '' : ` in each of ${processes} processes`
   const text = `a pool of ${next} instead of ${each}${whose}`
   return { text, flags: [`--postgres.poolSize=${next}`] }
+}
+
+/**
+ * One statement, one flush and one answer for all requests that wait. How many those are is not
+ * known before, and so it is with what a request then costs: there is a least gain and no most.
+ */
+export function mergedWrites(scene: Scene): Prediction {
+  const change: Change = {
+    text: 'writes that are merged',
+    flags: ['--store.postgres.writes=merged', '--ingest.commit=merged'],
+    topology: 'tune',
+  }
+  const reason =
+    'the requests that wait share one statement and one flush, the more of them the longer they wait'
+  return predict(scene, change, { min: 1.1 * scene.maxRate, reason })
 }
 
 /**

@@ -1,13 +1,15 @@
 import type { Evidence, Explanation, Scene } from '../explanation.ts'
-import type { Change } from '../prediction.ts'
+import type { Prediction } from '../prediction.ts'
 import { costOf } from '../utilisation.ts'
 import { figure } from './figure.ts'
-import { atLeast, poolTimes, predict } from './predict.ts'
+import { atLeast, mergedWrites, poolTimes, predict } from './predict.ts'
 import { FULL, MACHINE_FULL, machineText } from './words.ts'
 
 /** Share of the database's samples in one kind of wait from which it is a cause. */
 const WAITS = 0.3
 const FEW_HITS = 0.5
+/** Share of a request's time that is most of it. */
+const MOST = 0.5
 
 export function queueLag(scene: Scene): Explanation | undefined {
   const { step, use } = scene
@@ -90,13 +92,6 @@ export function wal(scene: Scene): Explanation | undefined {
   if (database === undefined || share < WAITS) return undefined
   const { walBytesPerSecond, transactionsPerSecond } = database
   const isMerged = scene.settings.some(setting => /writes = merged/.test(setting))
-  const change: Change = isMerged
-    ? { text: 'a disk with half the cost of an fsync', flags: [] }
-    : {
-        text: 'writes that are merged, so that one flush serves many requests',
-        flags: ['--store.postgres.writes=merged', '--ingest.commit=merged'],
-        topology: 'tune',
-      }
   return {
     cause: 'wal',
     text:
@@ -108,11 +103,19 @@ export function wal(scene: Scene): Explanation | undefined {
       { figure: 'transactions', value: transactionsPerSecond, unit: '/s' },
       { figure: 'WAL', value: walBytesPerSecond, unit: 'bytes/s' },
     ],
-    prediction: predict(scene, change, {
+    prediction: isMerged ? quickerDisk(scene) : mergedWrites(scene),
+  }
+}
+
+function quickerDisk(scene: Scene): Prediction {
+  return predict(
+    scene,
+    { text: 'a disk with half the cost of an fsync', flags: [] },
+    {
       ...{ min: scene.maxRate, max: Math.max(scene.maxRate, scene.use.machineCeiling) },
       reason: 'then the machine’s cores are the limit',
-    }),
-  }
+    },
+  )
 }
 
 export function locks(scene: Scene): Explanation | undefined {
@@ -129,6 +132,32 @@ export function locks(scene: Scene): Explanation | undefined {
     prediction: predict(scene, poolTimes(scene, 0.5), {
       ...{ min: scene.maxRate, max: 1.5 * scene.maxRate },
       reason: 'fewer statements at a time wait less for each other',
+    }),
+  }
+}
+
+/** Not full on average: it is so in moments, in which what is waited for gathers. */
+export function poolInMoments(scene: Scene): Explanation | undefined {
+  const { use } = scene
+  if (use.pool === undefined) return undefined
+  const { size, busy, waiting, waitMs } = use.pool
+  if (busy >= FULL * size || waiting < 1 || waitMs < MOST * use.meanLatencyMs) return undefined
+  return {
+    cause: 'pool',
+    text:
+      `Requests wait for a connection: ${figure(waitMs)} ms of the ${figure(use.meanLatencyMs)} ms ` +
+      `that each takes, ${figure(waiting)} of them at a time, while on average ${figure(busy)} of ` +
+      `${size} connections are in use. The pool is full in moments in which the database answers ` +
+      `late; ${machineText(scene)}.`,
+    evidence: [
+      { figure: 'pool', value: size, unit: 'connections' },
+      { figure: 'in use', value: busy, unit: 'connections' },
+      { figure: 'waiting', value: waiting, unit: 'requests' },
+      { figure: 'wait, by Little’s law', value: waitMs, unit: 'ms' },
+    ],
+    prediction: predict(scene, poolTimes(scene, 2), {
+      ...{ min: 0.9 * scene.maxRate, max: Math.max(scene.maxRate, use.machineCeiling) },
+      reason: 'in such moments they wait for the database in place of the pool, unless it has room',
     }),
   }
 }

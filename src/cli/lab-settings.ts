@@ -28,7 +28,7 @@ export const SEARCH_HELP = `  --start-rate R         requests a second at which 
   --factor F             from one stage of the ramp to the next (1.5; quick: 2)
   --pilot-step DURATION  length of a stage of the ramp (10s; quick: 2s)
   --max-rate R           the search tries no rate above (60000)
-  --warm-up DURATION     before a step is measured (10s; quick: 1500ms)
+  --warm-up DURATION     before a step is measured (10s; quick: 2500ms)
   --measure DURATION     of a step of the search (30s; quick: 5s)
   --precision SHARE      how narrow the limit is searched (5%; quick: 20%)
   --confirm DURATION     the found rate has to hold for so long (120s; quick: 10s)

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { ArrivalTimes, expectedRequests, type RateSegment } from './arrivals.ts'
 import type { Arrivals } from './executor.ts'
+import { constantArrivalRate } from './executors/constant-arrival-rate.ts'
 import { rampingArrivalRate } from './executors/ramping-arrival-rate.ts'
 
 function timesOf(segments: readonly RateSegment[], arrivals: Arrivals, seed = 1): number[] {
@@ -24,6 +25,17 @@ describe('the arrival times', () => {
     const times = timesOf(flat(100, 1000), 'constant')
     assert.equal(times.length, 100)
     for (const [i, ms] of times.entries()) assert.ok(Math.abs(ms - (10 * i + 5)) < 1e-6)
+  })
+
+  it('rise with the rate where a constant one is reached evenly', () => {
+    const { segments } = constantArrivalRate({
+      ...{ kind: 'constant-arrival-rate', arrivals: 'constant', rate: 100 },
+      ...{ durationMs: 3000, rampUpMs: 2000 },
+    })
+    const times = timesOf(segments, 'constant')
+    const within = (from: number, to: number): number =>
+      times.filter(ms => ms >= from && ms < to).length
+    assert.deepEqual([within(0, 1000), within(1000, 2000), within(2000, 3000)], [25, 75, 100])
   })
 
   it('are exponentially apart where they are Poisson', () => {

@@ -25,7 +25,7 @@ export const QUICK_PHASES: Phases = {
   startRate: 100,
   pilotFactor: 2,
   pilotStepMs: 2 * SECOND,
-  warmUpMs: 1.5 * SECOND,
+  warmUpMs: 2.5 * SECOND,
   measureMs: 5 * SECOND,
   precision: 0.2,
   confirmMs: 10 * SECOND,

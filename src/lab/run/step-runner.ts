@@ -12,6 +12,12 @@ import type { CellKey, Phases, StepRecord, Verdict } from './record.ts'
 import { recoveryMs } from './recovery.ts'
 
 const CONNECTIONS = 1024
+/**
+ * Of the warm-up, in which the rate rises. A process that has just started runs code that is not
+ * compiled yet: at the full rate from its first moment it gathers a backlog, and what is measured
+ * then is how long it takes to work that off.
+ */
+const RAMP_UP_SHARE = 2 / 3
 /** Longer than any SLO here, and short enough that an overloaded step ends. */
 const TIMEOUT_MS = 5000
 /** Beyond its plan; a generator that takes longer hangs. */
@@ -162,6 +168,7 @@ export class StepRunner {
           : {
               ...{ kind: 'constant-arrival-rate', arrivals: 'poisson', rate: step.rates[0] },
               durationMs: warmUpMs + measuredMs[step.phase],
+              rampUpMs: RAMP_UP_SHARE * warmUpMs,
             },
       seed: stepSeed(seed, cell, step),
       connections: connections ?? CONNECTIONS,

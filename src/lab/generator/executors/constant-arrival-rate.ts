@@ -4,10 +4,14 @@ import type { RatePlan } from '../rate-plan.ts'
 type ConstantArrivalRate = Extract<Executor, { kind: 'constant-arrival-rate' }>
 
 export function constantArrivalRate(executor: ConstantArrivalRate): RatePlan {
-  const { arrivals, rate, durationMs } = executor
+  const { arrivals, rate, durationMs, rampUpMs = 0 } = executor
+  const rise = { fromMs: 0, toMs: rampUpMs, fromRate: 0, toRate: rate }
   return {
     arrivals,
-    segments: [{ fromMs: 0, toMs: durationMs, fromRate: rate, toRate: rate }],
+    segments: [
+      ...(rampUpMs > 0 ? [rise] : []),
+      { fromMs: rampUpMs, toMs: durationMs, fromRate: rate, toRate: rate },
+    ],
     hasStages: false,
     stopsOnBreach: false,
   }

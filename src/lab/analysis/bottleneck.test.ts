@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { labResults } from '../report/results.fixture.ts'
 import type { DatabaseFigures, NodeFigures, ProbeFigures } from '../probes/figures.ts'
-import type { Breach, LabRecord } from '../run/record.ts'
+import type { Breach, LabRecord, StepRecord } from '../run/record.ts'
 import { bottleneckOf, bottlenecksOf } from './bottleneck.ts'
+import type { Bottleneck } from './bottleneck.ts'
 import type { Cause, Explanation } from './explanation.ts'
 import { resultSet } from './result-set.ts'
 import { utilisationOf } from './utilisation.ts'
@@ -223,13 +224,58 @@ test('nothing is full: says so, with Little’s law, and predicts no change', ()
   assert.deepEqual(others, [])
 })
 
-test('a crash, a lost point and an inexact generator come before everything else', () => {
-  const crash: Breach = { rule: 'crash', detail: 'the node ended with code 1' }
-  assert.equal(causes({ cpu: { api: 40 }, breach: crash })[0], 'crash')
+test('a lost point and an inexact generator come before everything else', () => {
   const lost: Breach = { rule: 'ledger', detail: '3 points are not stored' }
   assert.equal(causes({ cpu: { api: 40 }, breach: lost, outcome: 'invalid' })[0], 'ledger')
   const lag: Breach = { rule: 'send-lag', detail: 'send lag p99 9 ms, at most 5 ms' }
   assert.equal(causes({ cpu: { api: 40 }, breach: lag, outcome: 'void' })[0], 'generator')
+})
+
+/** Of a cell that sustains 880 and breaks at 970, with a step more between them. */
+function withStep(change: Pick<StepRecord, 'rate' | 'verdict'>, isMeasured = true): Bottleneck {
+  const [run, ...rest] = labResults({ solutions: ['baseline'], profiles: ['mixed'], blocks: 1 })
+  const steps = rest.map((record): LabRecord => {
+    if (record.kind === 'cell') return { ...record, maxRate: 880 }
+    if (record.kind === 'run' || record.phase !== 'bisect') return record
+    return { ...record, rate: record.verdict.outcome === 'fail' ? 970 : 700 }
+  })
+  const failed = steps.findIndex(
+    step => step.kind === 'step' && step.phase === 'bisect' && step.rate === 970,
+  )
+  const { load, probes, ...bare } = steps[failed] as StepRecord
+  const figures = isMeasured ? { load: load!, probes: probes! } : {}
+  const set = resultSet([run, ...steps.toSpliced(failed, 0, { ...bare, ...figures, ...change })])
+  return bottleneckOf(set.cells[0], set.run.machine)!
+}
+
+test('the lowest rate that was not sustained is told of, whatever was wrong with it', () => {
+  const lost: Breach = { rule: 'ledger', detail: '3 points lost' }
+  const late: Breach = { rule: 'send-lag', detail: 'send lag p99 9 ms, at most 5 ms' }
+  const invalid = withStep({ rate: 920, verdict: { outcome: 'invalid', breaches: [lost] } })
+  assert.deepEqual([invalid.rate, invalid.explanations[0].cause], [920, 'ledger'])
+  const blurred = withStep({ rate: 920, verdict: { outcome: 'void', breaches: [late] } })
+  assert.deepEqual([blurred.rate, blurred.explanations[0].cause], [920, 'generator'])
+  const again = withStep({ rate: 970, verdict: { outcome: 'void', breaches: [late] } })
+  assert.equal(again.rate, 970)
+  assert.notEqual(again.explanations[0].cause, 'generator', 'a second try decided it')
+  const below = withStep({ rate: 800, verdict: { outcome: 'void', breaches: [late] } })
+  assert.equal(below.rate, 970)
+})
+
+test('a system that ended leaves no figures, and is what stopped it all the same', () => {
+  const crash: Breach = { rule: 'crash', detail: 'the system ended under load: ECONNREFUSED' }
+  const { rate, explanations } = withStep(
+    { rate: 920, verdict: { outcome: 'fail', breaches: [crash] } },
+    false,
+  )
+  assert.equal(rate, 920)
+  assert.deepEqual(explanations, [
+    {
+      cause: 'crash',
+      text: 'There are no figures of it: the system ended under load: ECONNREFUSED.',
+      evidence: [{ figure: 'offered', value: 920, unit: '/s' }],
+    },
+  ])
 })
 
 test('every cell of a run that has a step is explained, the control is not', () => {

@@ -1,7 +1,8 @@
 import type { MachineFacts, StepRecord } from '../run/record.ts'
 import { CAUSES } from './causes.ts'
+import { withoutFigures } from './causes/instrument.ts'
 import type { Explanation } from './explanation.ts'
-import { isMeasured } from './result-set.ts'
+import { isMeasured, middleResult } from './result-set.ts'
 import type { BlockCell, Cell, MeasuredStep, ResultSet } from './result-set.ts'
 import { isControl } from './ratios.ts'
 import { readingsOf } from './readings.ts'
@@ -32,40 +33,38 @@ export function bottleneckOf(
   machine: Pick<MachineFacts, 'cores'>,
   settings: readonly string[] = [],
 ): Bottleneck | undefined {
-  const block = middleBlock(cell)
+  const block = middleResult(cell) ?? cell.blocks.find(({ steps }) => steps.some(isMeasured))
   const step = block && limitStep(block)
   if (block === undefined || step === undefined) return undefined
+  const { solution, profile } = cell
+  const told = { solution, profile, block: block.block, rate: step.rate }
+  if (!isMeasured(step)) return { ...told, explanations: [withoutFigures(step)!] }
   const use = utilisationOf(step, machine)
   const maxRate = block.end?.maxRate ?? 0
   const scene = { cell: block, step, use, maxRate, writeShare: writeShareOf(step), settings }
   const found = CAUSES.flatMap(look => look(scene) ?? [])
   // `unknown` is the last of the causes and always has an answer; it stands alone or not at all.
-  const explanations = found.length > 1 ? found.slice(0, -1) : found
-  const { solution, profile } = cell
-  return { solution, profile, block: block.block, rate: step.rate, explanations }
+  return { ...told, explanations: found.length > 1 ? found.slice(0, -1) : found }
 }
 
-/** Of the blocks with a result the one in the middle by rate; without one, the first with steps. */
-function middleBlock({ results, blocks }: Cell): BlockCell | undefined {
-  if (results.length === 0) return blocks.find(({ steps }) => steps.some(isMeasured))
-  const sorted = [...results].sort((a, b) => a.end.maxRate - b.end.maxRate)
-  return sorted[(sorted.length - 1) >> 1]
-}
-
-function limitStep({ steps, end, confirm }: BlockCell): MeasuredStep | undefined {
+function limitStep({ steps, end, confirm }: BlockCell): StepRecord | undefined {
   const measured = steps.filter(isMeasured)
   const lost = measured.findLast(({ verdict }) => verdict.outcome === 'invalid')
   if (lost !== undefined && confirm === undefined) return lost
-  const failed = measured
-    .filter(step => isFailure(step) && step.rate > (end?.maxRate ?? 0))
+  const above = steps.filter(step => isDecisive(step) && step.rate > (end?.maxRate ?? 0))
+  // What was void is tried again, and what held to be confirmed: the last try of a rate decides.
+  const decided = [...new Map(above.map(step => [step.rate, step])).values()]
+  const [lowest] = decided
+    .filter(({ verdict }) => verdict.outcome !== 'pass')
     .sort((a, b) => a.rate - b.rate)
   const overload = measured.findLast(({ phase }) => phase === 'overload')
-  return failed[0] ?? overload ?? confirm ?? measured.at(-1)
+  return lowest ?? overload ?? confirm ?? measured.at(-1)
 }
 
-/** A pilot's figures are of many rates at once. */
-function isFailure({ phase, verdict }: StepRecord): boolean {
-  return phase !== 'pilot' && phase !== 'overload' && verdict.outcome === 'fail'
+/** A pilot's figures are of many rates at once, and an overload is meant to break. */
+function isDecisive(step: StepRecord): boolean {
+  if (step.phase === 'pilot' || step.phase === 'overload') return false
+  return isMeasured(step) || withoutFigures(step) !== undefined
 }
 
 function writeShareOf({ load }: MeasuredStep): number {

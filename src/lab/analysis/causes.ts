@@ -1,5 +1,5 @@
 import { apiCore, eventLoop, machine, unknown } from './causes/compute.ts'
-import { crash, generator, ledger } from './causes/instrument.ts'
+import { generator, ledger } from './causes/instrument.ts'
 import { cache, locks, pool, poolInMoments, queueLag, wal } from './causes/storage.ts'
 import type { Cause, Explanation, Scene } from './explanation.ts'
 
@@ -8,7 +8,6 @@ type Look = (scene: Scene) => Explanation | undefined
 /** In the order in which they outweigh each other: a full machine fills the pool too. */
 export const CAUSES: readonly Look[] = [
   ledger,
-  crash,
   generator,
   queueLag,
   machine,
@@ -24,7 +23,7 @@ export const CAUSES: readonly Look[] = [
 
 export const CAUSE_TITLES: Readonly<Record<Cause, string>> = {
   ledger: 'points were lost or doubled',
-  crash: 'it ended under load',
+  crash: 'the system ended, or did not start',
   generator: 'the generator',
   'queue-lag': 'the consumer of the queue',
   machine: 'the machine’s cores',

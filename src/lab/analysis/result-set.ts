@@ -74,6 +74,12 @@ export function findCell(set: ResultSet, solution: string, profile: string): Cel
   return set.cells.find(cell => cell.solution === solution && cell.profile === profile)
 }
 
+/** Of the blocks with a result the one in the middle by rate; of an even number the lower one. */
+export function middleResult({ results }: Cell): ResultCell | undefined {
+  const sorted = results.toSorted((a, b) => a.end.maxRate - b.end.maxRate)
+  return sorted[(sorted.length - 1) >> 1]
+}
+
 interface Key {
   readonly block: number
   readonly solution: string

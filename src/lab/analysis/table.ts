@@ -9,7 +9,7 @@ import type { Role } from '../system/system.ts'
 import { median, medianOf } from './median.ts'
 import { isControl, ratiosOf } from './ratios.ts'
 import type { Difference, Ratio } from './ratios.ts'
-import { resultSet } from './result-set.ts'
+import { middleResult, resultSet } from './result-set.ts'
 import type { Cell, ResultSet } from './result-set.ts'
 
 /** The table's columns, exactly, in every form in which it is written. */
@@ -122,6 +122,9 @@ function statusOf({ results, blocks }: Cell): SloStatus {
   return isFailed ? 'not met' : 'missing'
 }
 
+/** `at least; the generator's limit at 5200/s: …`, `at least 60000/s: no higher rate was tried …`. */
+const AT_LEAST = /(?<=^at least\b.*)(?:the generator's limit|no higher rate was tried)/
+
 function notesOf(cell: Cell, ratio?: Ratio, bottleneck?: Bottleneck): string[] {
   const notes: string[] = []
   if (isControl(cell.solution)) notes.push('A/A control')
@@ -135,9 +138,19 @@ function notesOf(cell: Cell, ratio?: Ratio, bottleneck?: Bottleneck): string[] {
     )
   }
   if (ratio !== undefined && !isControl(cell.solution)) notes.push(ratioText(ratio))
+  const bound = lowerBound(cell)
   const [limit] = bottleneck?.explanations ?? []
-  if (limit !== undefined) notes.push(`limit: ${CAUSE_TITLES[limit.cause]}`)
+  // Its own limit was not reached, and what stands in its place is no cause.
+  if (bound !== undefined) notes.push(`at least: ${bound}`)
+  else if (limit !== undefined) notes.push(`limit: ${CAUSE_TITLES[limit.cause]}`)
   return [...notes, ...cell.missing]
+}
+
+/** Why a solution may hold more than was found, in the words of the search; undefined: it does not. */
+function lowerBound(cell: Cell): string | undefined {
+  const details = middleResult(cell)?.end.limit.map(({ detail }) => detail) ?? []
+  const [bound] = details.flatMap(detail => AT_LEAST.exec(detail) ?? [])
+  return bound
 }
 
 /** `1.42 × baseline (1.35–1.5), faster`. */

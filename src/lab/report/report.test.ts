@@ -86,6 +86,25 @@ test('a missing cell is a row that says why, with no empty cell', () => {
   assert.equal(row('embedded')[5], 'no database process')
 })
 
+test('a rate that only the generator, or the search, ended is a lower bound', () => {
+  const notes = (detail: string): string | undefined => {
+    const records = labResults({ solutions: ['tune'], profiles: ['mixed'], blocks: 1 })
+    const limit = [{ rule: 'generator-cpu' as const, detail }]
+    const bounded = records.map(record => (record.kind === 'cell' ? { ...record, limit } : record))
+    return comparisonTable(bounded)[0].notes.at(-1)
+  }
+  const used = 'the generator used 85 % of its core, at most 80 %'
+  assert.equal(
+    notes(`at least; the generator's limit at 9000/s: ${used}`),
+    "at least: the generator's limit",
+  )
+  assert.equal(
+    notes('at least 5000/s: no higher rate was tried (5000/s)'),
+    'at least: no higher rate was tried',
+  )
+  assert.match(notes('p99 of GET latest 412 ms, at most 300 ms') ?? '', /^limit: /)
+})
+
 test('one block has no intervals, and the report says so', async t => {
   const { markdown, summary } = await reportOf(t, { blocks: 1, profiles: ['mixed'] })
   assert.match(markdown, /One block: every cell was run once, so there are no intervals/)

@@ -1,3 +1,4 @@
+import type { StepRecord } from '../../run/record.ts'
 import type { Explanation, Scene } from '../explanation.ts'
 import { figure } from './figure.ts'
 
@@ -8,7 +9,7 @@ export function ledger(scene: Scene): Explanation | undefined {
   const what = problems.join('; ') || `the ledger is off by ${imbalance}`
   return {
     cause: 'ledger',
-    text: `The result does not count: ${what}. Of ${acknowledged} acknowledged points ${stored} are stored.`,
+    text: `The rate does not count: ${what}. Of ${acknowledged} acknowledged points ${stored} are stored.`,
     evidence: [
       { figure: 'acknowledged', value: acknowledged, unit: 'points' },
       { figure: 'stored', value: stored, unit: 'points' },
@@ -16,11 +17,20 @@ export function ledger(scene: Scene): Explanation | undefined {
   }
 }
 
-export function crash({ step }: Scene): Explanation | undefined {
-  const breach = step.verdict.breaches.find(({ rule }) => rule === 'crash')
-  if (breach === undefined) return undefined
-  const evidence = [{ figure: 'offered', value: step.rate, unit: '/s' }]
-  return { cause: 'crash', text: `It ended under load: ${breach.detail}.`, evidence }
+/**
+ * A system that ended, or a generator that did, leaves no figures: there is only what its verdict
+ * says. Undefined: the step is none of them.
+ */
+export function withoutFigures({ rate, verdict }: StepRecord): Explanation | undefined {
+  const { outcome, breaches } = verdict
+  const isOwn = outcome === 'void'
+  if (!isOwn && breaches.every(({ rule }) => rule !== 'crash')) return undefined
+  const whose = isOwn ? 'The instrument, not the system' : 'There are no figures of it'
+  return {
+    cause: isOwn ? 'generator' : 'crash',
+    text: `${whose}: ${breaches.map(({ detail }) => detail).join('; ')}.`,
+    evidence: [{ figure: 'offered', value: rate, unit: '/s' }],
+  }
 }
 
 export function generator({ step }: Scene): Explanation | undefined {

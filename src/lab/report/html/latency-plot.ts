@@ -1,6 +1,7 @@
 import { estimate } from '../../analysis/bootstrap.ts'
 import { figure } from '../../analysis/causes/figure.ts'
 import { median } from '../../analysis/median.ts'
+import { middleResult } from '../../analysis/result-set.ts'
 import type { Cell, ResultCell } from '../../analysis/result-set.ts'
 import type { Latency } from '../../generator/load.ts'
 import type { Slo } from '../../workloads/workload.ts'
@@ -70,8 +71,7 @@ export function latencyPlot(
 }
 
 function curveOf(cell: Cell, seriesOf: SeriesOf): Curve | undefined {
-  const sorted = [...cell.results].sort((a, b) => a.end.maxRate - b.end.maxRate)
-  const middle = sorted.at((sorted.length - 1) >> 1)
+  const middle = middleResult(cell)
   if (middle === undefined) return undefined
   const points: RatePoint[] = []
   for (const { phase, load, verdict, rate } of middle.steps) {

@@ -3,6 +3,7 @@ import type { Bottleneck } from '../../analysis/bottleneck.ts'
 import { figure } from '../../analysis/causes/figure.ts'
 import { CAUSE_TITLES } from '../../analysis/causes.ts'
 import { headlines } from '../../analysis/headline.ts'
+import { middleResult } from '../../analysis/result-set.ts'
 import type { Cell } from '../../analysis/result-set.ts'
 import { isControl } from '../../analysis/ratios.ts'
 import type { Ratio } from '../../analysis/ratios.ts'
@@ -217,8 +218,7 @@ function overload({ overloads, set }: Analysis): Child {
 
 function inTime({ set }: Analysis): Child {
   const cards = (cell: Cell): Child => {
-    const sorted = [...cell.results].sort((a, b) => a.end.maxRate - b.end.maxRate)
-    const block = sorted.at((sorted.length - 1) >> 1) ?? cell.blocks[0]
+    const block = middleResult(cell) ?? cell.blocks[0]
     const pilot = block.steps.find(({ phase, load }) => phase === 'pilot' && load !== undefined)
     const ramp = pilot?.load && rampPlot(pilot.load, set.run.slo)
     const resources = block.confirm && resourcePlot(block.confirm)

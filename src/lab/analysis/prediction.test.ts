@@ -88,6 +88,21 @@ test('the same once more is tested by another run, not by its own', () => {
   assert.equal(check(prediction, results({ seed: 8 })).outcome, 'held')
 })
 
+test('a prediction about a quicker disk waits for one', () => {
+  const prediction = predicted({ fsync: 0.5 })
+  const on = (fsyncP50Ms: number): ResultSet => {
+    const set = results({ seed: 8 })
+    return { ...set, run: { ...set.run, machine: { ...set.run.machine, fsyncP50Ms } } }
+  }
+  const { fsyncP50Ms } = made.run.machine
+  assert.equal(check(prediction, on(fsyncP50Ms)).outcome, 'not tested')
+  assert.equal(
+    check(prediction, on(0.18)).text,
+    'Not tested: it is about an fsync of 0.10 ms, and here it takes 0.18 ms.',
+  )
+  assert.equal(check(prediction, on(fsyncP50Ms * 0.55)).outcome, 'held')
+})
+
 test('a prediction about more cores waits for a machine that has them', () => {
   const prediction = predicted({ cores: 4 })
   assert.equal(check(prediction, results({ seed: 8 })).outcome, 'not tested')

@@ -3,6 +3,9 @@ import { findCell } from './result-set.ts'
 import { topologyText } from './readings.ts'
 import type { ResultSet } from './result-set.ts'
 
+/** What an fsync takes differs by so much from one time it is measured to the next. */
+const FSYNC_SLACK = 1.2
+
 /** What to change, so that the next run can see whether an explanation is true. */
 export interface Change {
   /** `a pool of 30 instead of 15`. */
@@ -13,6 +16,8 @@ export interface Change {
   readonly topology?: string
   /** The same on a machine with so many cores. */
   readonly cores?: number
+  /** The same on a disk whose fsync takes this share of the time: 0.5. */
+  readonly fsync?: number
 }
 
 export interface Prediction {
@@ -64,6 +69,12 @@ function checkOne(prediction: Prediction, made: ResultSet, later: ResultSet): Pr
   }
   if (change.cores === undefined && later.run.machine.cpu !== made.run.machine.cpu) {
     return notTested('these results are of another processor')
+  }
+  const { fsyncP50Ms } = later.run.machine
+  const wantedMs = made.run.machine.fsyncP50Ms * (change.fsync ?? Infinity)
+  if (fsyncP50Ms > wantedMs * FSYNC_SLACK) {
+    const [wanted, found] = [wantedMs, fsyncP50Ms].map(ms => ms.toFixed(2))
+    return notTested(`it is about an fsync of ${wanted} ms, and here it takes ${found} ms`)
   }
   const cell = findCell(later, by, prediction.profile)
   if (cell === undefined || cell.results.length === 0) return notTested(`${by} has no result`)

@@ -110,7 +110,7 @@ export function wal(scene: Scene): Explanation | undefined {
 function quickerDisk(scene: Scene): Prediction {
   return predict(
     scene,
-    { text: 'a disk with half the cost of an fsync', flags: [] },
+    { text: 'a disk with half the cost of an fsync', flags: [], fsync: 0.5 },
     {
       ...{ min: scene.maxRate, max: Math.max(scene.maxRate, scene.use.machineCeiling) },
       reason: 'then the machine’s cores are the limit',

@@ -5,7 +5,7 @@ import type { Explanation } from './explanation.ts'
 import { isMeasured, middleResult } from './result-set.ts'
 import type { BlockCell, Cell, MeasuredStep, ResultSet } from './result-set.ts'
 import { isControl } from './ratios.ts'
-import { readingsOf } from './readings.ts'
+import { allSettings, settingText } from './topology-settings.ts'
 import { utilisationOf } from './utilisation.ts'
 
 export interface Bottleneck {
@@ -21,10 +21,12 @@ export interface Bottleneck {
 
 /** Of every cell that has a step to look at; A/A controls are left out. */
 export function bottlenecksOf(set: ResultSet): Bottleneck[] {
-  const settings = settingsBySolution(set)
+  const { machine, solutions } = set.run
   return set.cells.flatMap(cell => {
-    if (isControl(cell.solution)) return []
-    return bottleneckOf(cell, set.run.machine, settings.get(cell.solution)) ?? []
+    const solution = solutions.find(({ id }) => id === cell.solution)
+    if (solution === undefined || isControl(cell.solution)) return []
+    const settings = allSettings(machine.topologies, solution).map(settingText)
+    return bottleneckOf(cell, machine, settings) ?? []
   })
 }
 
@@ -71,23 +73,4 @@ function writeShareOf({ load }: MeasuredStep): number {
   const all = load.endpoints.reduce((sum, { requests }) => sum + requests, 0)
   const writes = load.endpoints.filter(({ name }) => name.startsWith('POST'))
   return writes.reduce((sum, { requests }) => sum + requests, 0) / Math.max(1, all)
-}
-
-function settingsBySolution(set: ResultSet): Map<string, readonly string[]> {
-  const { compositions } = readingsOf(set)
-  const all = new Map<string, readonly string[]>()
-  for (const composition of compositions) {
-    const settings = [...composition.changes]
-    const seen = new Set<string>()
-    let parent = composition.extends
-    while (parent !== undefined && !seen.has(parent)) {
-      seen.add(parent)
-      const next = compositions.find(({ topology }) => topology === parent)
-      const has = new Set(settings.map(setting => setting.split(' = ')[0]))
-      settings.push(...(next?.changes ?? []).filter(line => !has.has(line.split(' = ')[0])))
-      parent = next?.extends
-    }
-    all.set(composition.solution, settings)
-  }
-  return all
 }

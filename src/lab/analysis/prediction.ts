@@ -1,7 +1,7 @@
 import { estimate } from './bootstrap.ts'
 import { findCell } from './result-set.ts'
-import { topologyText } from './readings.ts'
 import type { ResultSet } from './result-set.ts'
+import { isSameTopology, parentOf } from './topology-settings.ts'
 
 /** What an fsync takes differs by so much from one time it is measured to the next. */
 const FSYNC_SLACK = 1.2
@@ -116,8 +116,9 @@ function testerOf(
 
 /** `scale` is one change of the baseline, and none of anything else. */
 function extendsIt({ run }: ResultSet, topology: string, parent: string): boolean {
-  const text = topologyText(run.machine.topologies, topology) ?? ''
-  return /^extends: *([\w./-]+)/m.exec(text)?.[1] === parent
+  const { topologies } = run.machine
+  const found = parentOf(topologies, topology)
+  return found !== undefined && isSameTopology(topologies, found, parent)
 }
 
 export function rangeText({ min, max }: Prediction['expected']): string {

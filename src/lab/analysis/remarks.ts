@@ -69,7 +69,7 @@ function aboutMachine(set: ResultSet, { compositions }: Readings): string[] {
       'systems do not have. CPU figures are percent of one core.',
   ]
   const scaled = compositions
-    .filter(({ changes }) => changes.some(change => /^(--)?processes\.max\b/.test(change)))
+    .filter(({ changes }) => changes.some(change => /^processes\.max\b/.test(change)))
     .map(({ solution }) => solution)
   if (machine.cores <= FEW_CORES && scaled.length > 0) {
     remarks.push(

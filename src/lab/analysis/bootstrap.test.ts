@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { seededRandom } from '../../../test/fixtures/seeded-random.ts'
-import { coverageLimit, estimate, estimateRatio } from './bootstrap.ts'
+import { coverageOf, estimate, estimateRatio } from './bootstrap.ts'
 import { median, medianOf } from './median.ts'
 
 test('the median is the middle value, or the mean of the two middle ones', () => {
@@ -71,9 +71,34 @@ test('the ratio of two sets: the interval goes from the least quotient to the la
   assert.equal(estimateRatio([200], [100, 110]).interval, undefined)
 })
 
-test('three values hold the true median in three of four cases at best', () => {
-  assert.equal(coverageLimit(2), 0.5)
-  assert.equal(coverageLimit(3), 0.75)
-  assert.equal(coverageLimit(6), 0.95)
-  assert.equal(coverageLimit(10), 0.95)
+test('three values hold the true median in three of four cases', () => {
+  assert.equal(coverageOf(2), 0.5)
+  assert.equal(coverageOf(3), 0.75)
+  assert.equal(coverageOf(20), coverageOf(10))
+})
+
+test('of an odd number of values coverage follows from the ranks of the ends', () => {
+  for (const n of [3, 5, 7, 9]) {
+    const { low } = estimate(Array.from({ length: n }, (_, i) => i)).interval ?? assert.fail()
+    // The median is below the value with `low` others below it where at most so many are below it.
+    let missed = 0
+    for (let below = 0, ways = 1; below <= low; below++) {
+      missed += ways / 2 ** n
+      ways = (ways * (n - below)) / (below + 1)
+    }
+    assert.ok(Math.abs(coverageOf(n) - (1 - 2 * missed)) < 0.001, `${n}: ${1 - 2 * missed}`)
+  }
+})
+
+test('of an even number of values coverage is what is drawn', t => {
+  const random = seededRandom(t)
+  const draws = 4000
+  for (const n of [4, 6, 8, 10]) {
+    let held = 0
+    for (let i = 0; i < draws; i++) {
+      const { interval } = estimate(Array.from({ length: n }, () => random.next()))
+      if (interval!.low <= 0.5 && 0.5 <= interval!.high) held++
+    }
+    assert.ok(Math.abs(coverageOf(n) - held / draws) < 0.025, `${n}: ${held / draws}`)
+  }
 })

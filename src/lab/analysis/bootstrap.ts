@@ -43,11 +43,19 @@ export function estimateRatio(above: readonly number[], below: readonly number[]
 }
 
 /**
- * How often, at best, the range from the least to the largest of `n` values holds the true median:
- * a bootstrap cannot leave that range, so with few blocks "95 %" is more than it can keep.
+ * By the number of values, from none to ten: how often their interval holds the true median. Of an
+ * odd number its ends are two of the values, whatever they are, so that it follows from their ranks;
+ * of an even number it is the same within half a percent for every distribution that was tried.
  */
-export function coverageLimit(n: number): number {
-  return Math.min(CONFIDENCE, 1 - 2 ** (1 - n))
+const COVERAGE = [0, 0, 0.5, 0.75, 0.875, 0.9375, 0.9375, 0.875, 0.93, 0.961, 0.945] as const
+
+/**
+ * What the "95 %" of an interval of `n` values is worth. A bootstrap cannot leave their range, which
+ * is too narrow with few; later its ends go from one value to the next, so that seven are worth less
+ * than six. Beyond ten it stays as near as with ten (docs/decisions/0031).
+ */
+export function coverageOf(n: number): number {
+  return COVERAGE[Math.min(n, COVERAGE.length - 1)]
 }
 
 /**

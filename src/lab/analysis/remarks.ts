@@ -1,4 +1,4 @@
-import { coverageLimit } from './bootstrap.ts'
+import { coverageOf } from './bootstrap.ts'
 import { figure } from './causes/figure.ts'
 import { LEAST_EFFECT } from './ratios.ts'
 import type { NoiseFloor } from './ratios.ts'
@@ -8,6 +8,8 @@ import type { ResultSet } from './result-set.ts'
 /** Processes, servers and the generator are more than so many cores can run side by side. */
 const FEW_CORES = 4
 const STEAL_PCT = 2
+/** From it on "95 %" is near enough to be said without a remark. */
+const LEAST_COVERAGE = 0.94
 
 /** What a reader must know before the figures mean anything; the report says it itself. */
 export function remarksOf(
@@ -36,11 +38,11 @@ function aboutLength({ run, starts }: ResultSet): string[] {
       'One block: every cell was run once, so there are no intervals and nothing is called faster ' +
         'or slower.',
     )
-  } else if (coverageLimit(run.blocks) < 0.95) {
-    const limit = figure(coverageLimit(run.blocks) * 100)
+  } else if (coverageOf(run.blocks) < LEAST_COVERAGE) {
     remarks.push(
-      `${run.blocks} blocks: a 95 % interval of so few values is their range, which holds the true ` +
-        `median in ${limit} % of cases at most. Take 6 blocks or more for the whole 95 %.`,
+      `${run.blocks} blocks: what is called a 95 % interval holds the true median in ` +
+        `${figure(coverageOf(run.blocks) * 100)} % of cases with so few values. Take 9 or 10 ` +
+        `blocks for about the whole 95 %.`,
     )
   }
   if (starts > 1) remarks.push(`The run was interrupted and resumed (${starts} starts).`)

@@ -117,7 +117,7 @@ test('the report says what weakens it', () => {
     analyse(labResults({ profiles: ['mixed'], ...options })).remarks.join('\n')
   const few = remarks({ isQuick: true, faults: { 'queue mixed': 'missing', 'tune mixed': 'void' } })
   assert.match(few, /A quick run/)
-  assert.match(few, /3 blocks: .* 75 % of cases at most/)
+  assert.match(few, /3 blocks: .* 75 % of cases with so few/)
   assert.match(few, /scale and cluster measure what further processes cost/)
   assert.match(few, /The generator and all servers share the machine’s cores/)
   assert.match(few, /embedded has no database process/)

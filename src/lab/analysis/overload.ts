@@ -1,7 +1,10 @@
-import { medianOf } from './median.ts'
+import { median } from './median.ts'
 import type { Cell, ResultSet } from './result-set.ts'
 
-/** What a solution does beyond its limit; medians over the blocks that tried it. */
+/**
+ * What a solution does beyond its limit; medians over the blocks that tried it, without those in
+ * which the generator was not good enough to say.
+ */
 export interface Overload {
   readonly solution: string
   readonly profile: string
@@ -15,6 +18,10 @@ export interface Overload {
   /** Until it answers within the SLO again; absent: it did not while one looked. */
   readonly recoveryMs?: number
   readonly blocks: number
+  /** Of these, the blocks in which points were lost or doubled: what was answered well there was not. */
+  readonly lostIn: number
+  /** Blocks in which the system ended, so that nobody could ask it for its points. */
+  readonly endedIn: number
 }
 
 export function overloadsOf(set: ResultSet): Overload[] {
@@ -25,21 +32,23 @@ function overloadOf({ solution, profile, results }: Cell): Overload | undefined 
   const tries = results.flatMap(({ steps, end }) => {
     const step = steps.findLast(({ phase, load }) => phase === 'overload' && load !== undefined)
     const load = step?.load
-    if (step === undefined || load === undefined) return []
+    if (step === undefined || load === undefined || step.verdict.outcome === 'void') return []
     return { step, load, kept: load.achievedRate / end.maxRate }
   })
   if (tries.length === 0) return undefined
-  const middle = (values: readonly number[]): number => medianOf(values) ?? Number.NaN
-  const recoveryMs = medianOf(tries.map(({ step }) => step.recoveryMs))
+  // A block that was not seen to recover took longer than any that was.
+  const recoveryMs = median(tries.map(({ step }) => step.recoveryMs ?? Infinity))
   return {
     solution,
     profile,
-    offeredRate: middle(tries.map(({ step }) => step.rate)),
-    goodput: middle(tries.map(({ load }) => load.achievedRate)),
-    kept: middle(tries.map(({ kept }) => kept)),
-    p99Ms: middle(tries.map(({ load }) => load.latency.p99Ms)),
-    errorShare: middle(tries.map(({ load }) => load.errorShare)),
-    ...(recoveryMs === undefined ? {} : { recoveryMs }),
+    offeredRate: median(tries.map(({ step }) => step.rate)),
+    goodput: median(tries.map(({ load }) => load.achievedRate)),
+    kept: median(tries.map(({ kept }) => kept)),
+    p99Ms: median(tries.map(({ load }) => load.latency.p99Ms)),
+    errorShare: median(tries.map(({ load }) => load.errorShare)),
+    ...(Number.isFinite(recoveryMs) ? { recoveryMs } : {}),
     blocks: tries.length,
+    lostIn: tries.filter(({ step }) => step.verdict.outcome === 'invalid').length,
+    endedIn: tries.filter(({ step }) => step.probes === undefined).length,
   }
 }

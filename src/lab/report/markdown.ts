@@ -5,7 +5,8 @@ import { headlines } from '../analysis/headline.ts'
 import type { Ratio } from '../analysis/ratios.ts'
 import { differenceText, rowTexts, TABLE_COLUMNS } from '../analysis/table.ts'
 import type { TableRow } from '../analysis/table.ts'
-import { evidenceText, percent, runFacts, seconds } from './facts.ts'
+import { evidenceText, percent, runFacts } from './facts.ts'
+import { OVERLOAD_COLUMNS, overloadRow } from './overload-table.ts'
 
 /** The whole report without its plots. */
 export function reportMarkdown(analysis: Analysis): string {
@@ -81,22 +82,12 @@ function ratioCells({ profile, solution, against, ratio, difference }: Ratio): s
 function overload({ overloads, set }: Analysis): string[] {
   if (overloads.length === 0) return []
   const factor = figure(set.run.phases.overloadFactor)
-  const header = ['Profile', 'Solution', 'Offered', 'Goodput', 'Kept', 'p99', 'Errors', 'Recovery']
-  const rows = overloads.map(item => [
-    ...[item.profile, item.solution, `${figure(item.offeredRate)}/s`],
-    ...[`${figure(item.goodput)}/s`, percent(item.kept), `${figure(item.p99Ms)} ms`],
-    ...[percent(item.errorShare), recoveryText(item.recoveryMs)],
-  ])
   return [
     `## Beyond the limit`,
     `${factor} × the sustained rate: what of it is still answered well, and how long it takes to ` +
       'answer within the SLO again when the load has gone.',
-    markdownTable(header, rows),
+    markdownTable(OVERLOAD_COLUMNS, overloads.map(overloadRow)),
   ]
-}
-
-export function recoveryText(recoveryMs: number | undefined): string {
-  return recoveryMs === undefined ? 'not seen' : seconds(recoveryMs)
 }
 
 function bottlenecks({ bottlenecks: found, checks }: Analysis): string[] {

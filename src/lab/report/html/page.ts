@@ -9,8 +9,8 @@ import { isControl } from '../../analysis/ratios.ts'
 import type { Ratio } from '../../analysis/ratios.ts'
 import { rowTexts, TABLE_COLUMNS } from '../../analysis/table.ts'
 import type { TableRow } from '../../analysis/table.ts'
-import { evidenceText, percent, runFacts } from '../facts.ts'
-import { recoveryText } from '../markdown.ts'
+import { evidenceText, runFacts } from '../facts.ts'
+import { OVERLOAD_COLUMNS, overloadRow } from '../overload-table.ts'
 import { latencyPlot } from './latency-plot.ts'
 import type { SeriesOf } from './latency-plot.ts'
 import { el, render } from './markup.ts'
@@ -199,12 +199,6 @@ function bottlenecks({ bottlenecks: found, checks, set }: Analysis): Child {
 function overload({ overloads, set }: Analysis): Child {
   if (overloads.length === 0) return undefined
   const factor = figure(set.run.phases.overloadFactor)
-  const header = ['Profile', 'Solution', 'Offered', 'Goodput', 'Kept', 'p99', 'Errors', 'Recovery']
-  const rows = overloads.map(item => [
-    ...[item.profile, item.solution, `${figure(item.offeredRate)}/s`],
-    ...[`${figure(item.goodput)}/s`, percent(item.kept), `${figure(item.p99Ms)} ms`],
-    ...[percent(item.errorShare), recoveryText(item.recoveryMs)],
-  ])
   return section(
     'Beyond the limit',
     p(
@@ -212,7 +206,7 @@ function overload({ overloads, set }: Analysis): Child {
         'share of the sustained rate), and how long it takes to answer within the SLO again.',
       'soft',
     ),
-    tableOf(header, rows, 2),
+    tableOf(OVERLOAD_COLUMNS, overloads.map(overloadRow), 2),
   )
 }
 

@@ -3,7 +3,10 @@ import type { ProbeFigures } from '../probes/figures.ts'
 import type { Solution } from '../system/solution.ts'
 import type { Slo, Workload } from '../workloads/workload.ts'
 
-/** The lines of a result file (`results.ndjson`): one `run`, then a line a step and a cell. */
+/**
+ * The lines of a result file (`results.ndjson`): a `run`, then a line a step and a cell. A run that was
+ * interrupted has its `run` again where it went on, with the time of that.
+ */
 export type LabRecord = RunRecord | StepRecord | CellRecord
 
 export interface RunRecord {

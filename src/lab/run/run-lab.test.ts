@@ -107,8 +107,9 @@ test('a run that was stopped goes on where it was, at the step', async t => {
   const expected = await readResults(whole)
 
   const lab = fakeLab()
-  for (let i = 0, isComplete = false; !isComplete; i++) {
-    assert.ok(i < 100, 'it never ends')
+  let starts = 0
+  for (let isComplete = false; !isComplete; starts++) {
+    assert.ok(starts < 100, 'it never ends')
     const stop = new AbortController()
     let loads = 0
     // Within its fourth load each time.
@@ -123,7 +124,15 @@ test('a run that was stopped goes on where it was, at the step', async t => {
           ? [record.cell, record.phase, record.rate]
           : [record.cell, record.maxRate, record.limit],
     )
-  assert.deepEqual(shape(await readResults(directory)), shape(expected))
+  const found = await readResults(directory)
+  const [first, ...others] = found.filter(record => record.kind === 'run')
+  assert.ok(starts > 2)
+  assert.equal(1 + others.length, starts)
+  for (const other of others) assert.deepEqual({ ...other, startedAt: first.startedAt }, first)
+  const steps = found.filter(record => record.kind !== 'run')
+  assert.deepEqual(shape([first, ...steps]), shape(expected))
+  assert.equal(await run(lab, directory, { settings }), true)
+  assert.equal((await readResults(directory)).length, found.length)
 })
 
 test('a torn last line is dropped, and its step runs again', async t => {

@@ -39,7 +39,7 @@ export async function runLab(parts: RunParts, options: LabOptions): Promise<bool
     if (run === undefined) results.append(runRecord(parts, options, machine))
     else refuseOtherMachine(run, machine, directory)
     const missing = await house.missing(settings.solutions)
-    return await new LabRun(parts, { ...options, results, house, missing }).run()
+    return await new LabRun(parts, { ...options, results, house, missing, before: run }).run()
   } finally {
     results.close()
     await house?.close()
@@ -84,6 +84,8 @@ interface RunContext extends LabOptions {
   readonly results: ResultFile
   readonly house: SystemHouse
   readonly missing: ReadonlyMap<string, string>
+  /** The same run when it was started first; undefined: this is the first time. */
+  readonly before: RunRecord | undefined
 }
 
 /** What the result file has of a cell. */
@@ -101,6 +103,7 @@ class LabRun {
   #done = 0
   #measuredCells = 0
   #measuredMs = 0
+  #isResumptionTold = false
 
   constructor(parts: RunParts, context: RunContext) {
     const { solutions, profiles, blocks } = context.settings
@@ -134,6 +137,7 @@ class LabRun {
   async #measure(cell: CellKey): Promise<boolean> {
     const { settings, progress, results, signal, missing, house } = this.#context
     if (signal.aborted) return false
+    this.#tellOfResumption()
     const history = this.#history(cell)
     const problem = missing.get(cell.solution)
     let end: CellRecord | undefined
@@ -171,6 +175,14 @@ class LabRun {
     history.steps = []
     this.#tell(end)
     return true
+  }
+
+  /** With the first that is measured: a run that has all of its cells was not interrupted. */
+  #tellOfResumption(): void {
+    const { before, results } = this.#context
+    if (before === undefined || this.#isResumptionTold) return
+    this.#isResumptionTold = true
+    results.append({ ...before, startedAt: new Date().toISOString() })
   }
 
   #tell(end: CellRecord): void {

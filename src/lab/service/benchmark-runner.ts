@@ -36,6 +36,8 @@ interface Run {
   readonly startedAt: string
   readonly beganMs: number
   testsDone: number
+  /** Of a ceiling: the highest rate that has held so far. */
+  heldRps?: number
   isStopping: boolean
   test?: BenchmarkTest
   testBeganMs: number
@@ -130,7 +132,7 @@ export class BenchmarkRunner {
       conclusion = await this.#testAll(run)
       if (run.isStopping) status = 'stopped'
     } catch (error) {
-      conclusion = { problem: (error as Error).message }
+      conclusion = { ...heldOf(run), problem: (error as Error).message }
       status = run.isStopping ? 'stopped' : 'failed'
       report(`${run.benchmark.name} ${status}: ${conclusion.problem}`)
     }
@@ -152,10 +154,9 @@ export class BenchmarkRunner {
 
   async #testAll(run: Run): Promise<Conclusion> {
     const sequence = run.benchmark.tests()
-    let held: number | undefined
     for (let next = sequence.next(); ;) {
       if (next.done === true) return next.value
-      if (run.isStopping) return held === undefined ? {} : { ceilingRps: held }
+      if (run.isStopping) return heldOf(run)
       run.test = next.value
       const { result, verdict } = await this.#test(run, next.value)
       // Of a test that was stopped before its measured time there are no figures.
@@ -165,7 +166,7 @@ export class BenchmarkRunner {
       }
       if (run.isStopping) continue
       if (run.benchmark.name === 'throughput-ceiling' && verdict.outcome === 'pass') {
-        held = next.value.targetRps
+        run.heldRps = next.value.targetRps
       }
       next = sequence.next(verdict)
     }
@@ -216,6 +217,11 @@ export class BenchmarkRunner {
       },
     }
   }
+}
+
+/** What a ceiling has found, also where it comes to no end of its own. */
+function heldOf({ heldRps }: Run): Conclusion {
+  return heldRps === undefined ? {} : { ceilingRps: heldRps }
 }
 
 /** The bound on p95 is that on p99 here: where the p99 is too high, it says nothing more. */

@@ -143,6 +143,16 @@ test('the ceiling is the last rate that held, and the rate that did not is in th
   )
 })
 
+test('a ceiling that comes to no end of its own keeps what had held until then', async t => {
+  const failing = { failure: 'it ended with signal SIGKILL', failsFromRps: 150 }
+  const service = await startService(t, failing)
+  const body = { start_rps: 50, increment_rps: 50, duration: 1 }
+  const { json } = await service.ask('POST', '/throughput-ceiling?wait=true', body)
+  assert.equal(json.status, 'failed')
+  assert.equal(json.problem, 'it ended with signal SIGKILL')
+  assert.equal(json.ceiling_rps, 100)
+})
+
 test('one rate is run as its body says', async t => {
   const service = await startService(t)
   const body = {

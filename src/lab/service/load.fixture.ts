@@ -8,6 +8,8 @@ export interface FakeSystem {
   sendLagMs: number
   /** Thrown in place of a result. */
   failure?: string
+  /** Only from this rate on. */
+  failsFromRps?: number
   /** Whether that is before the load begins. */
   failsAtStart?: boolean
   /** Loads end when they are stopped, and not before. */
@@ -43,7 +45,8 @@ export function fakeLoads(given: Partial<FakeSystem> = {}): FakeLoads {
       const { promise: stopped, resolve: stop } = Promise.withResolvers<void>()
       const finish = async (): Promise<LoadResult> => {
         if (system.isEndless) await stopped
-        if (system.failure !== undefined) throw new Error(system.failure)
+        const isBroken = constantRateOf(plan).rate >= (system.failsFromRps ?? 0)
+        if (system.failure !== undefined && isBroken) throw new Error(system.failure)
         return { ...resultOf(plan, system), ...(system.isEndless ? { stoppedAtMs: 1 } : {}) }
       }
       return { pid: 0, result: finish(), stop }
@@ -51,10 +54,14 @@ export function fakeLoads(given: Partial<FakeSystem> = {}): FakeLoads {
   }
 }
 
-export function resultOf(plan: LoadPlan, system: FakeSystem): LoadResult {
-  const { executor, warmUpMs, workload } = plan
+function constantRateOf({ executor }: LoadPlan): { rate: number; durationMs: number } {
   if (executor.kind !== 'constant-arrival-rate') throw new Error('no such load here')
-  const { rate, durationMs } = executor
+  return executor
+}
+
+export function resultOf(plan: LoadPlan, system: FakeSystem): LoadResult {
+  const { warmUpMs, workload } = plan
+  const { rate, durationMs } = constantRateOf(plan)
   const measuredMs = durationMs - warmUpMs
   const requests = Math.round((rate * measuredMs) / 1000)
   const failures = Math.round(requests * system.errorShare)

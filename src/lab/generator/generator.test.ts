@@ -311,6 +311,26 @@ describe('the load generator', { concurrency: 3 }, () => {
     await assert.rejects(load.result, /has ended by SIGKILL/)
   })
 
+  it('ends at once by its signal, before it has begun too', async t => {
+    const target = await startTarget(t)
+    const plan = loadPlan(target.url, constantRate(100, 60_000))
+    await assert.rejects(startLoad(plan, undefined, AbortSignal.abort()), /has ended by SIGKILL/)
+    const abort = new AbortController()
+    const load = await startLoad(plan, undefined, abort.signal)
+    abort.abort()
+    await assert.rejects(load.result, /has ended by SIGKILL/)
+  })
+
+  it('leaves the signals that its whole group is sent to the one that started it', async t => {
+    const target = await startTarget(t)
+    const load = await startLoad(loadPlan(target.url, constantRate(100, 600_000)), () =>
+      load.stop(),
+    )
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(load.pid, signal)
+    const { latency } = await load.result
+    assert.ok(latency.count > 0)
+  })
+
   it('ends with the process that started it', async t => {
     const target = await startTarget(t)
     const plan = loadPlan(target.url, constantRate(100, 600_000))

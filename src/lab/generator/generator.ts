@@ -13,7 +13,7 @@ const MAX_LOG_CHARACTERS = 4000
  *
  * @throws Error when the plan cannot be run, or no connection can be opened.
  */
-export const startLoad: StartLoad = async (plan, onTick) => {
+export const startLoad: StartLoad = async (plan, onTick, signal) => {
   addressOf(plan.url)
   const child = fork(WORKER, {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -22,6 +22,9 @@ export const startLoad: StartLoad = async (plan, onTick) => {
     // Flags of this process may not go with a file.
     execArgv: ['--single-threaded-gc'],
   })
+  const kill = (): void => void child.kill('SIGKILL')
+  signal?.addEventListener('abort', kill)
+  if (signal?.aborted === true) kill()
   const log = keepLog(child)
   const ready = Promise.withResolvers<void>()
   const done = Promise.withResolvers<LoadResult>()
@@ -38,8 +41,9 @@ export const startLoad: StartLoad = async (plan, onTick) => {
     else fail(new Error(`the load generator: ${message.message}`))
   })
   child.on('error', fail)
-  child.on('close', (code, signal) => {
-    const how = signal === null ? `with code ${code}` : `by ${signal}`
+  child.on('close', (code, killed) => {
+    signal?.removeEventListener('abort', kill)
+    const how = killed === null ? `with code ${code}` : `by ${killed}`
     fail(new Error(`the load generator has ended ${how} and no result${log()}`))
   })
   const order = (message: GeneratorOrder): void => {

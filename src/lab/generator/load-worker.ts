@@ -32,6 +32,8 @@ process.on('message', (order: GeneratorOrder) => {
   if (order.kind === 'stop') run?.stop()
   else void begin(order.plan)
 })
-// Nobody is left to tell, and nobody is to be loaded any more. Ctrl-C is the parent's to handle.
+// Nobody is left to tell, and nobody is to be loaded any more.
 process.on('disconnect', () => process.exit(0))
-process.on('SIGINT', () => {})
+// Ctrl-C, a service manager and a terminal that closes tell the whole group: it is the parent's to
+// handle, who asks for what was measured until then.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})

@@ -119,4 +119,9 @@ export interface RunningLoad {
   stop(): void
 }
 
-export type StartLoad = (plan: LoadPlan, onTick?: (tick: Tick) => void) => Promise<RunningLoad>
+/** The signal ends the process at once, in whatever it is; there is no result then. */
+export type StartLoad = (
+  plan: LoadPlan,
+  onTick?: (tick: Tick) => void,
+  signal?: AbortSignal,
+) => Promise<RunningLoad>

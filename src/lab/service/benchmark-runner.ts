@@ -39,6 +39,8 @@ interface Run {
   /** Of a ceiling: the highest rate that has held so far. */
   heldRps?: number
   isStopping: boolean
+  /** Ends a generator at once, and what it would have found with it. */
+  readonly kill: AbortController
   test?: BenchmarkTest
   testBeganMs: number
   tick?: Tick | undefined
@@ -68,7 +70,7 @@ export class BenchmarkRunner {
       benchmark,
       startedAt: new Date().toISOString(),
       ...{ beganMs: performance.now(), testBeganMs: performance.now() },
-      ...{ testsDone: 0, isStopping: false },
+      ...{ testsDone: 0, isStopping: false, kill: new AbortController() },
       ended: Promise.resolve() as never,
     }
     this.#run = run
@@ -86,7 +88,7 @@ export class BenchmarkRunner {
     run.isStopping = true
     run.load?.stop()
     const limitMs = withinMs ?? run.benchmark.settings.timeoutMs + STOP_LIMIT_MS
-    const kill = setTimeout(() => killLoad(run.load), limitMs)
+    const kill = setTimeout(() => run.kill.abort(), limitMs)
     try {
       return await run.ended
     } finally {
@@ -181,8 +183,9 @@ export class BenchmarkRunner {
       const plan = this.#planOf(benchmark, test)
       let load: RunningLoad
       try {
-        load = await startLoad(plan, tick => (run.tick = tick))
+        load = await startLoad(plan, tick => (run.tick = tick), run.kill.signal)
       } catch (error) {
+        if (run.kill.signal.aborted) throw error
         const problem = await whyUnreachable(target)
         // Somebody is there: then it is the generator that did not start.
         if (problem === undefined) throw error
@@ -228,15 +231,6 @@ function heldOf({ heldRps }: Run): Conclusion {
 function withoutEcho({ outcome, breaches }: Verdict): Verdict {
   const isTail = breaches.some(({ rule }) => rule === 'p99')
   return { outcome, breaches: breaches.filter(({ rule }) => !isTail || rule !== 'p95') }
-}
-
-function killLoad(load: RunningLoad | undefined): void {
-  if (load === undefined) return
-  try {
-    process.kill(load.pid, 'SIGKILL')
-  } catch {
-    // It has ended meanwhile.
-  }
 }
 
 const seconds = (ms: number): number => Math.max(0, Math.round(ms / 100) / 10)

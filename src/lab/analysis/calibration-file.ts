@@ -19,7 +19,8 @@ const NEEDED = /"kind":"(run|cell)"|"phase":"confirm"/
 export async function readCalibration(path: string): Promise<Calibration> {
   try {
     const file = (await stat(path)).isDirectory() ? join(path, 'results.ndjson') : path
-    if (file.endsWith('.json')) return savedCalibration(path, await readFile(file, 'utf8'))
+    // A saved one may have any name.
+    if (!file.endsWith('.ndjson')) return savedCalibration(path, await readFile(file, 'utf8'))
     const calibration = calibrationOf(await neededRecords(file))
     if (calibration !== undefined) return calibration
   } catch (error) {

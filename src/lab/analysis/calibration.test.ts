@@ -161,6 +161,9 @@ test('a result file is read by its folder, with a torn last line, and saved smal
   const saved = join(folder, 'calibration.json')
   writeFileSync(saved, JSON.stringify(calibration))
   assert.deepEqual(await readCalibration(saved), calibration)
+  const named = join(folder, 'calibration')
+  writeFileSync(named, JSON.stringify(calibration))
+  assert.deepEqual(await readCalibration(named), calibration)
 
   const refused = async (path: string, pattern: RegExp): Promise<void> => {
     await assert.rejects(readCalibration(path), { kind: 'config', message: pattern })

@@ -19,11 +19,11 @@ export function quantity(value: number, unit: string): string {
   return `${threeDigits(value / factor)} ${prefix}${unit}`
 }
 
-/** `432 million`, `27,000`, `0.25`: for people. */
+/** `432 million`, `27,000`, `0.25`, `0.000278`: for people. */
 export function grouped(value: number): string {
   if (value >= 1e15) return value.toExponential(1)
   const [factor, word] = WORDS.find(([least]) => value >= least) ?? [1, '']
-  return `${threeDigits(value / factor).toLocaleString('en-US')}${word}`
+  return `${(value / factor).toLocaleString('en-US', { maximumSignificantDigits: 3 })}${word}`
 }
 
 export const threeDigits = (value: number): number => Number(value.toPrecision(3))

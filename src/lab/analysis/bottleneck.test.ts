@@ -6,6 +6,7 @@ import type { Breach, LabRecord, StepRecord } from '../run/record.ts'
 import { bottleneckOf, bottlenecksOf } from './bottleneck.ts'
 import type { Bottleneck } from './bottleneck.ts'
 import type { Cause, Explanation } from './explanation.ts'
+import { testWorkload } from './lab-records.fixture.ts'
 import { resultSet } from './result-set.ts'
 import { utilisationOf } from './utilisation.ts'
 
@@ -63,7 +64,7 @@ function explain(scene: Scene): readonly Explanation[] {
   })
   const wanted = outcome === 'fail' ? changed : changed.filter(isNoConfirmation)
   const set = resultSet(wanted)
-  return bottleneckOf(set.cells[0], set.run.machine, [])!.explanations
+  return bottleneckOf(set.cells[0], set.run, [])!.explanations
 }
 
 const isNoConfirmation = (record: LabRecord): boolean =>
@@ -124,6 +125,28 @@ test('a full machine under reads is to try a cache', () => {
     ...{ cpu: { api: 70, database: 120 }, cores: 2, profile: 'read-heavy' },
   })
   assert.equal(prediction!.change.topology, 'cache')
+})
+
+test('a query that is a POST is no write', () => {
+  const [run, ...steps] = labResults({
+    ...{ solutions: ['baseline'], profiles: ['analytics'], blocks: 1 },
+  })
+  const workload = testWorkload('analytics', 0.2)
+  const [write, read] = workload.requests
+  const requests = [write, { ...read, name: 'POST query' }]
+  const named = steps.map((record): LabRecord => {
+    if (record.kind !== 'step') return record
+    const [posts, gets] = record.load!.endpoints
+    const endpoints = [
+      { ...posts, name: write.name, requests: 20 },
+      { ...gets, name: 'POST query', requests: 80 },
+    ]
+    return { ...record, load: { ...record.load!, endpoints } }
+  })
+  assert.ok(run.kind === 'run')
+  const set = resultSet([{ ...run, workloads: [{ ...workload, requests }] }, ...named])
+  const [first] = bottleneckOf(set.cells[0], set.run)!.explanations
+  assert.equal(first.prediction?.change.topology, 'cache')
 })
 
 test('a full machine whose pool is full too: a larger pool is predicted to give nothing', () => {
@@ -245,7 +268,7 @@ function withStep(change: Pick<StepRecord, 'rate' | 'verdict'>, isMeasured = tru
   const { load, probes, ...bare } = steps[failed] as StepRecord
   const figures = isMeasured ? { load: load!, probes: probes! } : {}
   const set = resultSet([run, ...steps.toSpliced(failed, 0, { ...bare, ...figures, ...change })])
-  return bottleneckOf(set.cells[0], set.run.machine)!
+  return bottleneckOf(set.cells[0], set.run)!
 }
 
 test('the lowest rate that was not sustained is told of, whatever was wrong with it', () => {

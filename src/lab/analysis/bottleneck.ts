@@ -1,12 +1,14 @@
-import type { MachineFacts, StepRecord } from '../run/record.ts'
+import type { RunRecord, StepRecord } from '../run/record.ts'
 import { CAUSES } from './causes.ts'
 import { withoutFigures } from './causes/instrument.ts'
 import type { Explanation } from './explanation.ts'
 import { isMeasured, middleResult } from './result-set.ts'
 import type { BlockCell, Cell, MeasuredStep, ResultSet } from './result-set.ts'
 import { isControl } from './ratios.ts'
+import { isWrite } from './request-kind.ts'
 import { allSettings, settingText } from './topology-settings.ts'
 import { utilisationOf } from './utilisation.ts'
+import type { Workload } from '../workloads/workload.ts'
 
 export interface Bottleneck {
   readonly solution: string
@@ -26,13 +28,13 @@ export function bottlenecksOf(set: ResultSet): Bottleneck[] {
     const solution = solutions.find(({ id }) => id === cell.solution)
     if (solution === undefined || isControl(cell.solution)) return []
     const settings = allSettings(machine.topologies, solution).map(settingText)
-    return bottleneckOf(cell, machine, settings) ?? []
+    return bottleneckOf(cell, set.run, settings) ?? []
   })
 }
 
 export function bottleneckOf(
   cell: Cell,
-  machine: Pick<MachineFacts, 'cores'>,
+  { machine, workloads }: Pick<RunRecord, 'machine' | 'workloads'>,
   settings: readonly string[] = [],
 ): Bottleneck | undefined {
   const block = middleResult(cell) ?? cell.blocks.find(({ steps }) => steps.some(isMeasured))
@@ -43,7 +45,9 @@ export function bottleneckOf(
   if (!isMeasured(step)) return { ...told, explanations: [withoutFigures(step)!] }
   const use = utilisationOf(step, machine)
   const maxRate = block.end?.maxRate ?? 0
-  const scene = { cell: block, step, use, maxRate, writeShare: writeShareOf(step), settings }
+  const workload = workloads?.find(({ id }) => id === profile)
+  const writeShare = writeShareOf(step, workload)
+  const scene = { cell: block, step, use, maxRate, writeShare, settings }
   const found = CAUSES.flatMap(look => look(scene) ?? [])
   // `unknown` is the last of the causes and always has an answer; it stands alone or not at all.
   return { ...told, explanations: found.length > 1 ? found.slice(0, -1) : found }
@@ -69,8 +73,8 @@ function isDecisive(step: StepRecord): boolean {
   return isMeasured(step) || withoutFigures(step) !== undefined
 }
 
-function writeShareOf({ load }: MeasuredStep): number {
+function writeShareOf({ load }: MeasuredStep, workload: Workload | undefined): number {
   const all = load.endpoints.reduce((sum, { requests }) => sum + requests, 0)
-  const writes = load.endpoints.filter(({ name }) => name.startsWith('POST'))
+  const writes = load.endpoints.filter(({ name }) => isWrite(workload, name))
   return writes.reduce((sum, { requests }) => sum + requests, 0) / Math.max(1, all)
 }

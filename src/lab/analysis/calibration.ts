@@ -9,6 +9,7 @@ import type { LoadResult } from '../generator/load.ts'
 import type { ProbeFigures } from '../probes/figures.ts'
 import type { CellKey, CellRecord, LabRecord, RunRecord, StepRecord } from '../run/record.ts'
 import type { Workload } from '../workloads/workload.ts'
+import { isWrite } from './request-kind.ts'
 import { fitCosts } from './two-costs.ts'
 
 /** A confirmed step of a solution, with everything that a plan needs of it. */
@@ -91,10 +92,8 @@ function confirmationOf(run: RunRecord, step: StepRecord | undefined): Confirmat
   let [writes, queries, points] = [0, 0, 0]
   for (const { name, successes } of load.endpoints) {
     const kind = workload?.requests.find(request => request.name === name)
-    // Older results name their requests by method and what they are about.
-    const isQuery = kind === undefined ? name.startsWith('GET ') : kind.points === 0
-    if (isQuery) queries += successes
-    else writes += successes
+    if (isWrite(workload, name)) writes += successes
+    else queries += successes
     points += successes * (kind?.points ?? 0)
   }
   if (workload === undefined) {

@@ -21,7 +21,7 @@ export function runFacts({ run }: { readonly run: RunRecord }): [name: string, v
     ],
     [
       'SLO',
-      `p99 ≤ ${slo.p99Ms} ms, p95 ≤ ${slo.p95Ms} ms per endpoint; errors ≤ ` +
+      `p99 ≤ ${slo.p99Ms} ms, p95 ≤ ${slo.p95Ms} ms per endpoint; errors below ` +
         `${figure(slo.maxErrorShare * 100)} %; achieved ≥ ${figure(slo.minAchievedShare * 100)} % ` +
         `of offered; freshness p99 ≤ ${slo.freshnessP99Ms} ms; no point lost`,
     ],

@@ -93,13 +93,13 @@ function overload({ overloads, set }: Analysis): string[] {
 function bottlenecks({ bottlenecks: found, checks }: Analysis): string[] {
   if (found.length === 0) return []
   const items = found.map(({ profile, solution, rate, explanations }) => {
-    const lines = explanations.map(({ cause, text, prediction, evidence }) => {
+    const lines = explanations.map(({ cause, text, prediction, evidence }, i) => {
       const check = checks.find(item => item.prediction === prediction)
       const tested = check === undefined || check.outcome === 'not tested' ? '' : ` ${check.text}`
       const figures = evidence.map(evidenceText)
       const next = prediction === undefined ? '' : ` **To test:** ${prediction.text}${tested}`
       const said = escapeMarkdown(`${CAUSE_TITLES[cause]}. ${text}`)
-      return `- **Limit:** ${said}${escapeMarkdownKeeping(next)} (${escapeMarkdown(figures.join('; '))})`
+      return `- **${i === 0 ? 'Limit' : 'Close behind'}:** ${said}${escapeMarkdownKeeping(next)} (${escapeMarkdown(figures.join('; '))})`
     })
     const title = `### ${escapeMarkdown(profile)}, ${escapeMarkdown(solution)} at ${figure(rate)}/s`
     return [title, lines.join('\n')].join('\n\n')

@@ -5,6 +5,7 @@ import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { analyse } from '../analysis/analysis.ts'
+import type { LabRecord } from '../run/record.ts'
 import { comparisonTable, rowTexts, TABLE_COLUMNS } from '../analysis/table.ts'
 import { csvCell } from './csv.ts'
 import { escapeMarkdown, reportMarkdown } from './markdown.ts'
@@ -143,10 +144,23 @@ test('the Markdown tells machine, command, seed, versions, topologies, overload 
     'baseline → tune → cluster: each against the one before it.',
     '### mixed, baseline at ',
     '**To test:** With writes that are merged: ',
+    'errors below 1 %; achieved ≥ 99 % of offered',
     'Held: tune sustained ',
   ]) {
     assert.ok(text.includes(part), part)
   }
+})
+
+test('only the first explanation is called the limit', () => {
+  const records = labResults({ solutions: ['baseline'], profiles: ['mixed'], blocks: 1 })
+  const waiting = records.map((record): LabRecord => {
+    if (record.kind !== 'step') return record
+    const node = { poolSize: 15, poolBusyMean: 15, poolWaitingMean: 40 }
+    return { ...record, probes: { ...record.probes!, node } }
+  })
+  const text = reportMarkdown(analyse(waiting))
+  assert.equal(text.split('- **Limit:** the machine’s cores.').length, 2)
+  assert.equal(text.split('- **Close behind:** the pool of connections.').length, 2)
 })
 
 test('what a result file says can be no formula, markup, link or further cell', () => {

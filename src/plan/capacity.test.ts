@@ -119,6 +119,17 @@ test('flags of a solution are part of the advice, and a topology without them is
   assert.equal(plan(scaled, { topology: 'tune' }).measured?.chosen.solution, 'tune')
 })
 
+test('a server that comes with a flag counts like that of a topology', () => {
+  const cached = { solution: 'stack-cache', topology: 'tune', flags: ['--cache.engine=tiered'] }
+  const bare = { solution: 'bare', topology: 'cache', flags: ['--cache.engine=memory'] }
+  const scaled = { topology: 'scale', flags: ['--processes.min=2', '--processes.max=4'] }
+  const chosen = (...solutions: object[]): string | undefined =>
+    planCapacity(demandOf({ devices: 1 }), testCalibration(...solutions)).measured?.chosen.solution
+  assert.equal(chosen(cached, scaled), 'scale')
+  assert.equal(chosen(cached, { topology: 'queue' }), 'queue', 'as many servers, and fewer flags')
+  assert.equal(chosen(cached, bare), 'bare')
+})
+
 test('how far a plan is from what was measured is said', () => {
   const of = (devices: number): CapacityPlan =>
     planCapacity(demandOf({ devices }), testCalibration({ devices: 1_000_000 }))

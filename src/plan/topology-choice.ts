@@ -9,15 +9,22 @@ export interface TopologyChoice {
   readonly reason: string
 }
 
-/** What has to run besides Weir's own processes: each is one more that can stand still. */
-const SERVERS: Readonly<Record<string, number>> = {
-  embedded: 0,
-  baseline: 1,
-  tune: 1,
-  scale: 1,
-  cache: 2,
-  queue: 2,
-  cluster: 3,
+/** Of each port that can have a server behind it: `{ store: 'postgres', cache: 'tiered' }`. */
+type Engines = Readonly<Record<string, string>>
+
+const DATABASE: Engines = { store: 'postgres', catalog: 'postgres' }
+const ENGINES: Readonly<Record<string, Engines>> = {
+  embedded: {},
+  baseline: DATABASE,
+  tune: DATABASE,
+  scale: DATABASE,
+  cache: { ...DATABASE, cache: 'tiered' },
+  queue: { ...DATABASE, log: 'kafka' },
+  cluster: { ...DATABASE, cache: 'tiered', log: 'kafka' },
+}
+/** What has to run besides Weir's own processes, by engine: each is one more that can stand still. */
+const SERVERS: Readonly<Record<string, string>> = {
+  ...{ postgres: 'PostgreSQL', redis: 'Redis', tiered: 'Redis', kafka: 'Kafka', nats: 'NATS' },
 }
 const MOST_SERVERS = 4
 
@@ -66,11 +73,22 @@ export function measuredChoice(
   return { plan: nearest, reason }
 }
 
-const serversOf = (topology: string): number => SERVERS[topology] ?? MOST_SERVERS
+/** A flag may bring a server, or make one needless. */
+function serversOf({ topology, flags }: MeasuredPlan): number {
+  const known = ENGINES[topology]
+  if (known === undefined) return MOST_SERVERS
+  const given = flags.flatMap(flag => {
+    const [, port, engine] = /^--(\w+)\.engine=(\w+)$/.exec(flag) ?? []
+    return port === undefined ? [] : [[port, engine]]
+  })
+  const engines = { ...known, ...(Object.fromEntries(given) as Engines) }
+  const servers = Object.values(engines).flatMap(engine => SERVERS[engine] ?? [])
+  return new Set(servers).size
+}
 
 function bySimplicity(a: MeasuredPlan, b: MeasuredPlan): number {
   return (
-    serversOf(a.topology) - serversOf(b.topology) ||
+    serversOf(a) - serversOf(b) ||
     a.flags.length - b.flags.length ||
     a.resources.cores - b.resources.cores ||
     a.extrapolation - b.extrapolation

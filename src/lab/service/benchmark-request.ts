@@ -6,7 +6,7 @@ import { readFields, type Field, type Fields, type FieldValues } from './fields.
 import { inTurn, untilItFails } from './test-sequence.ts'
 
 const MAX_RPS = 200_000
-/** Their moments are drawn before the test and held in memory. */
+/** A quarter of an hour at the most that a generator sends: more in one test is a slip. */
 const MAX_REQUESTS = 50_000_000
 
 const seconds = (meaning: string, more: { min?: number; default?: number }): Field => ({

@@ -82,6 +82,10 @@ describe('weir lab scenario', { concurrency: true }, () => {
     assert.equal(load.errorShare, 0)
     assert.equal(typeof probes?.ledger.missing, 'string')
     assert.notEqual(verdict.outcome, 'invalid')
+    assert.deepEqual(
+      verdict.breaches.filter(({ rule }) => rule === 'backlog'),
+      [],
+    )
   })
 
   it('says what is wrong with its options', async () => {

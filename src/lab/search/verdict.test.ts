@@ -73,6 +73,15 @@ test('a backlog that never empties fails', () => {
   assert.match(breaches[0].detail, /^the backlog of 70 points was not empty after the end/)
 })
 
+test('of a system without a ledger no backlog is judged', () => {
+  const { ledger: read } = probesOf({})
+  const probes: Partial<ProbeFigures> = {
+    ledger: { ...read, stored: 0, missing: 'the system is no Weir' },
+    backlog: { slopePerSecond: 0, maxPoints: 0 },
+  }
+  assert.deepEqual(verdictOf({}, probes), { outcome: 'pass', breaches: [] })
+})
+
 test('a backlog that moves by chance in a short window holds, the same slope in a long one fails', () => {
   const probes = backlog({ slopePerSecond: 20 })
   assert.equal(verdictOf({ measuredMs: 5000 }, probes).outcome, 'pass')

@@ -146,6 +146,8 @@ function backlogBreaches(
   load: LoadResult,
   { probes, drainLimitMs }: { probes: ProbeFigures; drainLimitMs: number },
 ): Breach[] {
+  // Without a ledger nobody has looked: that none was seen empty says nothing.
+  if (probes.ledger.missing !== undefined) return []
   const { slopePerSecond, drainedMs, maxPoints } = probes.backlog
   const breaches: Breach[] = []
   const runMs = Math.max(load.measuredMs, load.ticks.at(-1)?.atMs ?? 0)

@@ -102,11 +102,13 @@ test('a point too many is invalid, unless nobody knows whether it was taken', ()
 })
 
 test('what a queue still holds is a backlog and not a loss', () => {
-  const { backlog: _, ...rest } = probesOf(ledger({ stored: 100 }))
+  const { backlog: _, ...rest } = probesOf(ledger({ stored: 100, counted: 90, imbalance: 7 }))
   const probes = { ...rest, backlog: { slopePerSecond: 900, maxPoints: 29_900 } }
   const { outcome, breaches } = judge({ load: loadOf({}), probes, slo: DEFAULT_SLO })
   assert.equal(outcome, 'fail')
   assert.deepEqual(new Set(breaches.map(({ rule }) => rule)), new Set(['backlog']))
+  const double = { ...probes, ...ledger({ stored: 30_001 }) }
+  assert.equal(judge({ load: loadOf({}), probes: double, slo: DEFAULT_SLO }).outcome, 'invalid')
 })
 
 test('an instrument that is not good enough makes a step void, and the rest is told too', () => {

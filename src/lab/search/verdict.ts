@@ -52,21 +52,22 @@ function ledgerBreaches({ ledger, backlog }: ProbeFigures): Breach[] {
   const details = [...ledger.problems]
   if (details.length === 0) {
     const { acknowledged, uncertain, stored, counted, imbalance } = ledger
-    if (imbalance !== 0) details.push(`the node's ledger is out by ${points(imbalance)}, at most 0`)
     // What still waits in a queue is not stored yet, and not lost: that is the backlog's rule.
-    if (backlog.drainedMs !== undefined) {
-      for (const [found, how] of [
-        [stored, 'by the ledger'],
-        [counted, 'by queries'],
-      ] as const) {
-        if (found === undefined) continue
-        const most = acknowledged + uncertain
-        if (found < acknowledged) {
-          const missing = points(acknowledged - found)
-          details.push(`${missing} lost: ${acknowledged} acknowledged, ${found} stored ${how}`)
-        } else if (found > most) {
-          details.push(`${points(found - most)} too many: at most ${most}, ${found} stored ${how}`)
-        }
+    const isDrained = backlog.drainedMs !== undefined
+    if (isDrained && imbalance !== 0) {
+      details.push(`the node's ledger is out by ${points(imbalance)}, at most 0`)
+    }
+    for (const [found, how] of [
+      [stored, 'by the ledger'],
+      [counted, 'by queries'],
+    ] as const) {
+      if (found === undefined) continue
+      const most = acknowledged + uncertain
+      if (isDrained && found < acknowledged) {
+        const missing = points(acknowledged - found)
+        details.push(`${missing} lost: ${acknowledged} acknowledged, ${found} stored ${how}`)
+      } else if (found > most) {
+        details.push(`${points(found - most)} too many: at most ${most}, ${found} stored ${how}`)
       }
     }
   }

@@ -28,7 +28,8 @@ export function scenarioText({ load, probes, verdict }: ScenarioResult): string 
     `points     ${load.acknowledgedPoints} acknowledged, ${load.uncertainPoints} uncertain`,
   )
   if (probes !== undefined && probes.ledger.missing === undefined) {
-    lines.push(`stored     ${probes.ledger.stored} distinct, imbalance ${probes.ledger.imbalance}`)
+    const { stored, imbalance, unread } = probes.ledger
+    if (unread === undefined) lines.push(`stored     ${stored} distinct, imbalance ${imbalance}`)
     if (probes.freshness.count > 0) lines.push(`freshness  p99 ${ms(probes.freshness.p99Ms)} ms`)
   }
   lines.push(`send lag   p99 ${ms(load.sendLag.p99Ms)} ms of the generator`)

@@ -59,6 +59,8 @@ export interface LedgerFigures {
   readonly imbalance: number
   /** Set where the system has no ledger, because it is no Weir: `stored` and `imbalance` are 0 then. */
   readonly missing?: string
+  /** Set where it could not be asked at the end: why. Nothing is known then, of a loss either. */
+  readonly unread?: string
   /** What is wrong, in words; empty: nothing. */
   readonly problems: readonly string[]
 }

@@ -44,6 +44,8 @@ export interface FakeLab {
   onLoad: (plan: LoadPlan, solution: string) => void
   /** Of solutions that do not start. */
   readonly broken: Set<string>
+  /** Why the system that runs has ended by itself. */
+  failure: string | undefined
   readonly missing: Map<string, string>
   /** Changes what a load or the probes saw. */
   bend: (load: LoadResult, plan: LoadPlan) => LoadResult
@@ -67,6 +69,7 @@ export function fakeLab(limits: Record<string, number> = {}): FakeLab {
     return Promise.resolve({
       ...{ solution, url: 'http://127.0.0.1:9' },
       processes: () => [{ pid: 1, role: 'api' }],
+      failure: () => lab.failure,
       diskBytes: () => Promise.resolve(0),
       stop: () => {
         log.push(`stop ${solution.id}`)
@@ -75,7 +78,7 @@ export function fakeLab(limits: Record<string, number> = {}): FakeLab {
     })
   }
   const lab: FakeLab = {
-    ...{ log, limits, broken: new Set(), missing: new Map() },
+    ...{ log, limits, broken: new Set(), missing: new Map(), failure: undefined },
     onLoad() {},
     bend: load => load,
     startProbes: () =>

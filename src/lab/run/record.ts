@@ -84,6 +84,8 @@ export interface Breach {
     | 'achieved'
     | 'backlog'
     | 'ledger'
+    /** The ledger could not be asked at the end: what was stored, nobody knows. */
+    | 'unread'
     | 'freshness'
     | 'send-lag'
     | 'generator-cpu'

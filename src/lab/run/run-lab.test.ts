@@ -223,6 +223,36 @@ test('a system that ends under load breaks there, and is searched below', async 
   assert.match(cell.limit[0].detail, /the system ended under load: ECONNREFUSED/)
 })
 
+test('a system that dies under load has broken there, and has lost nothing', async t => {
+  const directory = folderOf(t)
+  const lab = fakeLab({ baseline: 5000 })
+  lab.startProbes = () =>
+    Promise.resolve({
+      finish: () => {
+        const { ledger, ...rest } = probesOf({})
+        if (lab.failure === undefined) return Promise.resolve({ ...rest, ledger })
+        const gone = { stored: 0, counted: 0, unread: 'ECONNREFUSED', problems: ['no ledger'] }
+        return Promise.resolve({ ...rest, ledger: { ...ledger, ...gone } })
+      },
+      stop: () => Promise.resolve(),
+      latest: () => undefined,
+    })
+  lab.onLoad = ({ executor }) => {
+    const isTooMuch = executor.kind === 'constant-arrival-rate' && executor.rate > 600
+    lab.failure = isTooMuch ? 'weir up ended (SIGKILL):\nout of memory' : undefined
+  }
+  const settings = { solutions: solutionsOf('baseline'), profiles: ['mixed'] }
+  await run(lab, directory, { settings })
+  const records = await readResults(directory)
+  const { maxRate, limit, problem } = cellsOf(records)[0]
+  assert.ok(maxRate > 450 && maxRate <= 600, `${maxRate}`)
+  const detail = 'the system ended under load: weir up ended (SIGKILL): out of memory'
+  assert.deepEqual([problem, limit], [undefined, [{ rule: 'crash', detail }]])
+  const overload = stepsOf(records).at(-1)!
+  assert.deepEqual([overload.phase, overload.verdict.outcome], ['overload', 'fail'])
+  assert.deepEqual([overload.load !== undefined, overload.probes], [true, undefined])
+})
+
 test('a generator that dies makes the step void, not the system slow', async t => {
   const directory = folderOf(t)
   const lab = fakeLab()

@@ -4,6 +4,7 @@ import type { ProbeFigures } from '../probes/figures.ts'
 import { judge } from '../search/verdict.ts'
 import type { Solution } from '../system/solution.ts'
 import type { Workload } from '../workloads/workload.ts'
+import { unlessEnded } from './crash.ts'
 import type { StepParts, StepProbes } from './parts.ts'
 import type { Verdict } from './record.ts'
 
@@ -55,10 +56,11 @@ export async function runScenario(
     const drain = { drainLimitMs: DRAIN_LIMIT_MS, counts: false }
     const figures = await probes?.finish(load, drain)
     const seen = figures === undefined ? {} : { probes: figures }
+    const verdict = judge({ load, slo: workload.slo, drainLimitMs: DRAIN_LIMIT_MS, ...seen })
     return {
       ...{ workload: workload.id, solution: solution.id, load },
       ...seen,
-      verdict: judge({ load, slo: workload.slo, drainLimitMs: DRAIN_LIMIT_MS, ...seen }),
+      verdict: unlessEnded(system, verdict),
     }
   } finally {
     await probes?.stop().catch(() => {})

@@ -6,6 +6,7 @@ import type { Solution } from '../system/solution.ts'
 import type { SystemUnderTest } from '../system/system.ts'
 import type { Slo, Workload } from '../workloads/workload.ts'
 import { stepSeed } from './blocks.ts'
+import { crashed, firstLine, unlessEnded } from './crash.ts'
 import type { StepParts, StepProbes } from './parts.ts'
 import { isDrowning, judgePilot, pilotExecutor } from './pilot.ts'
 import type { CellKey, Phases, StepRecord, Verdict } from './record.ts'
@@ -108,7 +109,8 @@ export class StepRunner {
         load = await this.#generate(plan, { probes, step })
       } catch (error) {
         const detail = `the generator ended: ${firstLine(error)}`
-        return { verdict: { outcome: 'void', breaches: [{ rule: 'generator-cpu', detail }] } }
+        const breaches = [{ rule: 'generator-cpu', detail }] as const
+        return { verdict: unlessEnded(system, { outcome: 'void', breaches }) }
       }
       if (signal.aborted) return { load, verdict: STOPPED }
       const lateMs = lateness(load, plan)
@@ -120,18 +122,19 @@ export class StepRunner {
           ? (this.#parts.measureRecovery ?? recoveryMs)(system.url, { workload, slo, signal })
           : Promise.resolve(undefined),
       ])
+      const judged = this.#judge(step, { load, probes: figures })
+      const verdict = unlessEnded(system, judged)
       return {
-        load,
-        ...(figures === undefined ? {} : { probes: figures }),
-        verdict: this.#judge(step, { load, probes: figures }),
+        ...{ load, verdict },
+        // Of a system that has ended, what the probes saw breaks off, and says nothing of points.
+        ...(figures === undefined || verdict !== judged ? {} : { probes: figures }),
         ...(recovery === undefined ? {} : { recoveryMs: lateMs + recovery }),
       }
     } catch (error) {
-      const verdict = crashed(`the system ended under load: ${firstLine(error)}`)
       const more = load === undefined ? [] : this.#judge(step, { load }).breaches
       return {
         ...(load === undefined ? {} : { load }),
-        verdict: { ...verdict, breaches: [...verdict.breaches, ...more] },
+        verdict: crashed(`the system ended under load: ${firstLine(error)}`, more),
       }
     } finally {
       await probes?.stop().catch(() => {})
@@ -228,14 +231,3 @@ async function within<T>(promise: Promise<T>, limitMs: number): Promise<T> {
 
 /** Nobody looks at it: a step that was cut short is not recorded. */
 const STOPPED: Verdict = { outcome: 'void', breaches: [] }
-
-const crashed = (detail: string): Verdict => ({
-  outcome: 'fail',
-  breaches: [{ rule: 'crash', detail }],
-})
-
-/** The rest of what a node printed is in its log. */
-function firstLine(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error)
-  return message.trim().split('\n').slice(0, 3).join(' ').slice(0, 500)
-}

@@ -82,6 +82,15 @@ test('of a system without a ledger no backlog is judged', () => {
   assert.deepEqual(verdictOf({}, probes), { outcome: 'pass', breaches: [] })
 })
 
+test('a ledger that cannot be read fails, and is no loss', () => {
+  const probes = ledger({ stored: 0, counted: 0, unread: 'no answer within 30000 ms' })
+  const breach = {
+    rule: 'unread',
+    detail: 'the ledger cannot be read: no answer within 30000 ms',
+  }
+  assert.deepEqual(verdictOf({}, probes), { outcome: 'fail', breaches: [breach] })
+})
+
 test('a backlog that moves by chance in a short window holds, the same slope in a long one fails', () => {
   const probes = backlog({ slopePerSecond: 20 })
   assert.equal(verdictOf({ measuredMs: 5000 }, probes).outcome, 'pass')

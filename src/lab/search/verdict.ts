@@ -39,6 +39,7 @@ export function judge({ load, probes, slo, drainLimitMs = DRAIN_LIMIT_MS }: Judg
     ...latencyBreaches(load, slo),
     ...errorBreaches(load, slo),
     ...achievedBreaches(load, slo),
+    ...(probes === undefined ? [] : unreadBreaches(probes)),
     ...(probes === undefined ? [] : backlogBreaches(load, { probes, drainLimitMs })),
     ...(probes === undefined ? [] : freshnessBreaches(probes, slo)),
   ]
@@ -48,7 +49,7 @@ export function judge({ load, probes, slo, drainLimitMs = DRAIN_LIMIT_MS }: Judg
 }
 
 function ledgerBreaches({ ledger, backlog }: ProbeFigures): Breach[] {
-  if (ledger.missing !== undefined) return []
+  if (ledger.missing !== undefined || ledger.unread !== undefined) return []
   const details = [...ledger.problems]
   if (details.length === 0) {
     const { acknowledged, uncertain, stored, counted, imbalance } = ledger
@@ -72,6 +73,12 @@ function ledgerBreaches({ ledger, backlog }: ProbeFigures): Breach[] {
     }
   }
   return details.map(detail => ({ rule: 'ledger', detail }))
+}
+
+/** A system that cannot tell what it has stored has not shown that it holds the rate. */
+function unreadBreaches({ ledger: { unread } }: ProbeFigures): Breach[] {
+  if (unread === undefined) return []
+  return [{ rule: 'unread', detail: `the ledger cannot be read: ${unread}` }]
 }
 
 function instrumentBreaches(load: LoadResult): Breach[] {

@@ -9,10 +9,15 @@ const INTERVAL_MS = 500
 const DRAIN_INTERVAL_MS = 50
 const TIMEOUT_MS = 10_000
 
+interface BacklogReading extends Reading {
+  /** `atMs` is when the answer came: it may have been some time on its way. */
+  readonly askedMs: number
+}
+
 /** Points that were taken in and are not stored, by the ledger, again and again. */
 export class BacklogProbe {
   readonly #client: HttpClient
-  readonly #readings: Reading[] = []
+  readonly #readings: BacklogReading[] = []
   #running: Promise<void> = Promise.resolve()
   #intervalMs = INTERVAL_MS
   #waiting = new AbortController()
@@ -32,19 +37,24 @@ export class BacklogProbe {
   }
 
   /**
-   * Looks more often until it is empty, or the limit is over.
+   * Looks more often until it is empty, or the limit is over. Call it when all answers have come:
+   * whatever was read before may have been followed by more points.
    *
-   * @returns when it was seen empty first at or after `fromMs`, by `performance.now()`.
+   * @returns since when it is empty, at or after `fromMs`, by `performance.now()`.
    */
   async drain(fromMs: number, limitMs: number): Promise<number | undefined> {
     this.#intervalMs = DRAIN_INTERVAL_MS
     this.#waiting.abort()
-    const deadlineMs = Math.max(performance.now(), fromMs) + limitMs
+    const sinceMs = Math.max(performance.now(), fromMs)
+    const deadlineMs = sinceMs + limitMs
     for (;;) {
-      const empty = this.#readings.find(({ atMs, value }) => atMs >= fromMs && value === 0)
-      if (empty !== undefined || performance.now() > deadlineMs) return empty?.atMs
+      const last = this.#readings.at(-1)
+      if (last !== undefined && last.askedMs >= sinceMs && last.value === 0) break
+      if (performance.now() > deadlineMs) return undefined
       await sleep(DRAIN_INTERVAL_MS)
     }
+    const empty = this.#readings.slice(this.#readings.findLastIndex(({ value }) => value > 0) + 1)
+    return empty.find(({ atMs }) => atMs >= fromMs)?.atMs
   }
 
   async stop(): Promise<void> {
@@ -74,10 +84,10 @@ export class BacklogProbe {
   }
 
   async #ask(): Promise<void> {
+    const askedMs = performance.now()
     const ledger = await readLedger(this.#client, TIMEOUT_MS).catch(() => undefined)
-    // Of when it is told: it may be some time on its way.
     if (ledger !== undefined) {
-      this.#readings.push({ atMs: performance.now(), value: backlogOf(ledger) })
+      this.#readings.push({ askedMs, atMs: performance.now(), value: backlogOf(ledger) })
     }
   }
 }

@@ -146,6 +146,34 @@ test('a backlog that is empty after the load says since when', LIMIT, async t =>
   assert.deepEqual(ledger.problems, [])
 })
 
+test('a backlog that was empty before the last answers came is not empty yet', LIMIT, async t => {
+  let points = 0
+  let asked = 0
+  const backlog = (): number => {
+    asked++
+    return points
+  }
+  const weir = await fakeWeir(t, { backlog })
+  const startedMs = Date.now()
+  const probes = await startProbes(urlSystem(weir.url), options)
+  t.after(() => probes.stop())
+  const load = loadOf(0, startedMs)
+  const toMs = performance.now()
+  // An answer to what was asked after the end is there when the next one is asked for.
+  const before = asked
+  await until('it was seen empty after the end', () => asked >= before + 3)
+  points = 50
+  let emptyMs = Infinity
+  setTimeout(() => {
+    points = 0
+    emptyMs = performance.now()
+  }, 100)
+  const figures = await probes.finish(load, { ...finish, drainLimitMs: 20_000 })
+  const { drainedMs } = figures.backlog
+  // The times of the load are of another clock, in whole milliseconds.
+  assert.ok(drainedMs! >= emptyMs - toMs - 5, `${drainedMs} of ${emptyMs - toMs} ms`)
+})
+
 test('how fresh queries are is measured until a point is visible', LIMIT, async t => {
   const weir = await fakeWeir(t)
   const startedMs = Date.now()

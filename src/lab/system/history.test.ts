@@ -30,6 +30,16 @@ test('the history has every point of every series once, before now, in its range
   assert.equal(deviceName(workload, 42), 'device-00042')
 })
 
+test('every point is off the whole milliseconds by as much as the moment is', () => {
+  for (const micros of [0, 1, 347, 999]) {
+    const draw = { seed: 9, nowMs: nowMs + micros / 1000 }
+    for (const frame of historyFrames(labWorkload(3, 40), draw)) {
+      const { timestamps } = decodeFrame(frame)
+      assert.deepEqual(new Set([...timestamps].map(at => at % 1000)), new Set([micros]))
+    }
+  }
+})
+
 test('the same seed makes the same history, another seed another one', () => {
   const of = (seed: number): string =>
     [...historyFrames(workload, { seed, nowMs })]

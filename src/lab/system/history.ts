@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { encodeFrame } from '../../model/frame.ts'
 import type { Workload } from '../workloads/workload.ts'
 import type { HttpClient } from './http-client.ts'
-import { backlogOf, readLedger, storedOf } from './ledger.ts'
+import { backlogOf, readLedger, storedOf, type Ledger } from './ledger.ts'
 import { seededRandom } from './seeded-random.ts'
 
 /** The last point of a series is so much older than the first of the load, at least. */
@@ -32,12 +32,12 @@ export function deviceName({ devicePrefix }: Workload, place: number): string {
 export async function writeHistory(
   client: HttpClient,
   workload: Workload,
-  seed: number,
+  draw: Draw,
 ): Promise<void> {
   const total = historyPoints(workload)
   if (total === 0) return
-  const before = storedOf(await readLedger(client))
-  const frames = historyFrames(workload, { seed, nowMs: Date.now() })
+  const before = settledOf(await readLedger(client))
+  const frames = historyFrames(workload, draw)
   const post = async (frame: Uint8Array): Promise<void> => {
     const request = { body: frame, timeoutMs: STORED_WITHIN_MS }
     const { status, text } = await client.send('POST', '/api/v1/telemetry/binary', request)
@@ -66,7 +66,7 @@ async function waitUntilStored(
   const deadlineMs = performance.now() + STORED_WITHIN_MS
   for (;;) {
     const ledger = await readLedger(client)
-    const stored = storedOf(ledger) - before
+    const stored = settledOf(ledger) - before
     if (stored >= total && backlogOf(ledger) === 0) return
     if (performance.now() > deadlineMs) {
       throw new Error(
@@ -77,8 +77,12 @@ async function waitUntilStored(
   }
 }
 
+/** A point that was there already is there too. */
+const settledOf = (ledger: Ledger): number => storedOf(ledger) + ledger.duplicate
+
 interface Draw {
   readonly seed: number
+  /** Its part of a millisecond is that of every point. */
   readonly nowMs: number
 }
 
@@ -88,7 +92,7 @@ export function* historyFrames(workload: Workload, { seed, nowMs }: Draw): Gener
   const random = seededRandom(seed)
   const metrics = Object.entries(workload.metrics)
   const { intervalMs, points } = history
-  const lastMs = Math.floor(nowMs - BEFORE_NOW_MS)
+  const lastMicros = Math.round((nowMs - BEFORE_NOW_MS) * 1000)
   // Devices do not all measure in the same millisecond.
   const offsets = Array.from({ length: devices }, () => Math.floor(random() * intervalMs))
   const perTime = metrics.length
@@ -108,7 +112,7 @@ export function* historyFrames(workload: Workload, { seed, nowMs }: Draw): Gener
           const beforeMs = (points - 1 - time) * intervalMs + offsets[first + device]
           for (let metric = 0; metric < perTime; metric++) {
             const { min, max, decimals } = metrics[metric][1]
-            timestamps[at] = (lastMs - beforeMs) * 1000
+            timestamps[at] = lastMicros - beforeMs * 1000
             values[at] = rounded(min + random() * (max - min), decimals)
             seriesIndex[at++] = device * perTime + metric
           }

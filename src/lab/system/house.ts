@@ -214,7 +214,7 @@ interface Parts {
 async function fill(node: NodeProcess, workload: Workload, seed: number): Promise<void> {
   const client = new HttpClient(node.url)
   try {
-    await writeHistory(client, workload, seed)
+    await writeHistory(client, workload, { seed, nowMs: Date.now() })
   } catch (error) {
     const { message } = error as Error
     throw new Error(`${message}\n${node.ended() ?? ''}${node.output().slice(-TOLD_CHARS)}`, {

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { writeHistory } from './history.ts'
 import { HttpClient } from './http-client.ts'
 import { weirLedger } from './ledger.ts'
@@ -26,7 +27,9 @@ export function urlHouse(url: string, key?: string): Pick<SystemHouse, 'start'> 
       const client = new HttpClient(url, key)
       try {
         if (!isFilled && (await weirLedger(client)) !== undefined) {
-          await writeHistory(client, workload, seed)
+          // It may have points of earlier loads, at whole milliseconds, and of earlier histories.
+          const nowMs = Date.now() + randomInt(1, 1000) / 1000
+          await writeHistory(client, workload, { seed, nowMs })
         }
         isFilled = true
       } finally {

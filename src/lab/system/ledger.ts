@@ -1,7 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { HttpClient } from './http-client.ts'
 
 /** A system under load may take its time. */
 export const LEDGER_TIMEOUT_MS = 30_000
+const POLL_MS = 20
+const DRAINED_WITHIN_MS = 120_000
 
 /** What the lab reads of `GET /api/v1/ledger`, in points. */
 export interface Ledger {
@@ -39,4 +42,21 @@ export function storedOf({ stored, in_flight_at }: Ledger): number {
 /** Points that were taken in and that no query sees yet. */
 export function backlogOf({ in_flight_at }: Ledger): number {
   return in_flight_at.log + in_flight_at.writer
+}
+
+/**
+ * Resolves when nothing is on its way.
+ *
+ * @throws Error when that takes too long.
+ */
+export async function untilDrained(client: HttpClient): Promise<void> {
+  const deadlineMs = performance.now() + DRAINED_WITHIN_MS
+  for (;;) {
+    const waiting = backlogOf(await readLedger(client))
+    if (waiting === 0) return
+    if (performance.now() > deadlineMs) {
+      throw new Error(`${waiting} points of before are still on their way`)
+    }
+    await sleep(POLL_MS)
+  }
 }

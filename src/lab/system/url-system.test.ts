@@ -19,6 +19,8 @@ interface KeptWeir {
   /** How many of the points to come it has already. */
   known: number
   duplicate: number
+  /** What waits there, as its ledger tells it from answer to answer; then nothing. */
+  backlogs: number[]
 }
 
 /** A Weir that runs already, with points of before. */
@@ -30,7 +32,7 @@ async function keptWeir(t: TestContext): Promise<KeptWeir> {
     }
   }
   const ledger = (): object => {
-    const in_flight_at = { log: 0, writer: 0, unsettled: 0 }
+    const in_flight_at = { log: weir.backlogs.shift() ?? 0, writer: 0, unsettled: 0 }
     const stored = 1000 + weir.times.length - weir.duplicate
     return { stored, duplicate: weir.duplicate, imbalance: 0, in_flight_at }
   }
@@ -45,20 +47,34 @@ async function keptWeir(t: TestContext): Promise<KeptWeir> {
   await once(server, 'listening')
   t.after(() => server.close().closeAllConnections())
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const weir: KeptWeir = { url, times: [], known: 0, duplicate: 0 }
+  const weir: KeptWeir = { url, times: [], known: 0, duplicate: 0, backlogs: [] }
   return weir
 }
 
-test('a history is off the whole milliseconds, at which earlier loads have points', LIMIT, async t => {
-  const weir = await keptWeir(t)
-  await urlHouse(weir.url).start(solution, workload, 7)
-  assert.equal(weir.times.length, historyPoints(workload))
-  assert.ok(weir.times.every(time => time % 1000 !== 0))
-})
+test(
+  'a history is off the whole milliseconds, at which earlier loads have points',
+  LIMIT,
+  async t => {
+    const weir = await keptWeir(t)
+    await urlHouse(weir.url).start(solution, workload, 7)
+    assert.equal(weir.times.length, historyPoints(workload))
+    assert.ok(weir.times.every(time => time % 1000 !== 0))
+  },
+)
 
 test('points of a history that are there already count as there', LIMIT, async t => {
   const weir = await keptWeir(t)
   weir.known = 5
   await urlHouse(weir.url).start(solution, workload, 7)
   assert.equal(weir.duplicate, 5)
+})
+
+test('a step begins when nothing of the one before is on its way', LIMIT, async t => {
+  const weir = await keptWeir(t)
+  const house = urlHouse(weir.url)
+  await house.start(solution, workload, 7)
+  weir.backlogs = [700, 300, 20]
+  await house.start(solution, workload, 7)
+  assert.deepEqual(weir.backlogs, [])
+  assert.equal(weir.times.length, historyPoints(workload))
 })

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { writeHistory } from './history.ts'
 import { HttpClient } from './http-client.ts'
-import { weirLedger } from './ledger.ts'
+import { untilDrained, weirLedger } from './ledger.ts'
 import type { SystemHouse, SystemUnderTest } from './system.ts'
 
 /** A system that runs already, of which only its address is known: nothing of it is started or stopped. */
@@ -18,7 +18,8 @@ export function urlSystem(url: string, key?: string): SystemUnderTest {
 
 /**
  * For steps on a system that runs already. It keeps what it is sent, so that a Weir gets the history
- * of a workload once, before the first step.
+ * of a workload once, before the first step, and each step begins when it has worked off what the one
+ * before has left: that would be taken for the step's own.
  */
 export function urlHouse(url: string, key?: string): Pick<SystemHouse, 'start'> {
   let isFilled = false
@@ -26,10 +27,11 @@ export function urlHouse(url: string, key?: string): Pick<SystemHouse, 'start'> 
     async start(_, workload, seed) {
       const client = new HttpClient(url, key)
       try {
-        if (!isFilled && (await weirLedger(client)) !== undefined) {
+        if ((await weirLedger(client)) !== undefined) {
           // It may have points of earlier loads, at whole milliseconds, and of earlier histories.
           const nowMs = Date.now() + randomInt(1, 1000) / 1000
-          await writeHistory(client, workload, { seed, nowMs })
+          if (!isFilled) await writeHistory(client, workload, { seed, nowMs })
+          await untilDrained(client)
         }
         isFilled = true
       } finally {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { readdir, rm, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
@@ -66,6 +67,8 @@ class House implements SystemHouse {
   readonly #running = new Set<NodeProcess>()
   /** Of steps that have ended: removed while the next one starts. */
   readonly #abandoned: Place[] = []
+  /** Of its places: a lab that was killed may have left some of this process id on given servers. */
+  readonly #name = `weir_lab_${process.pid}_${randomBytes(4).toString('hex')}`
   #steps = 0
   #closing: Promise<void> | undefined
 
@@ -94,7 +97,7 @@ class House implements SystemHouse {
   async start(solution: Solution, workload: Workload, seed: number): Promise<SystemUnderTest> {
     const startedMs = performance.now()
     const { servers } = await this.#prepare(solution)
-    const name = `weir_lab_${process.pid}_${++this.#steps}`
+    const name = `${this.#name}_${++this.#steps}`
     const data = join(this.#folder, name)
     const made = await this.#places.make(servers, name)
     let node: NodeProcess | undefined

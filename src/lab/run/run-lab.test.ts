@@ -198,6 +198,30 @@ test('what cannot run here, and what does not start, has its reason, and the oth
   })
 })
 
+test('a start that fails once is tried again, and says nothing of the rate', async t => {
+  const directory = folderOf(t)
+  const lab = fakeLab()
+  // Every third start fails, each of them once.
+  let starts = 0
+  const { openHouse } = lab.parts
+  const parts = {
+    ...lab.parts,
+    openHouse: async (options: Parameters<typeof openHouse>[0]) => {
+      const house = await openHouse(options)
+      const start: typeof house.start = (...given) =>
+        ++starts % 3 === 0 ? Promise.reject(new Error('no room')) : house.start(...given)
+      return { ...house, start }
+    },
+  }
+  const settings = { solutions: solutionsOf('baseline'), profiles: ['mixed'] }
+  await run({ ...lab, parts }, directory, { settings })
+  const records = await readResults(directory)
+  assert.ok(starts > 3)
+  assert.ok(cellsOf(records)[0].maxRate > 800)
+  const rules = stepsOf(records).flatMap(({ verdict }) => verdict.breaches.map(({ rule }) => rule))
+  assert.ok(!rules.includes('crash'))
+})
+
 test('a system that ends under load breaks there, and is searched below', async t => {
   const directory = folderOf(t)
   const lab = fakeLab()

@@ -82,14 +82,19 @@ export class StepRunner {
     await system?.stop()
   }
 
-  #start(): Promise<SystemUnderTest> {
-    const { solution, workload, seed, cell } = this.#context
+  async #start(): Promise<SystemUnderTest> {
+    const { solution, workload, seed, cell, signal } = this.#context
     // The same history in each of a cell's steps, and for every architecture.
-    return this.#parts.house.start(
-      solution,
-      workload,
-      stepSeed(seed, cell, { phase: 'history', attempt: 0 }),
-    )
+    const historySeed = stepSeed(seed, cell, { phase: 'history', attempt: 0 })
+    const start = (): Promise<SystemUnderTest> =>
+      this.#parts.house.start(solution, workload, historySeed)
+    try {
+      return await start()
+    } catch (error) {
+      if (signal.aborted) throw error
+      // It says nothing of the rate, as which it would count: once may be chance.
+      return start()
+    }
   }
 
   async #load(

@@ -112,7 +112,8 @@ export class Connection {
     if (closes) this.abandon()
     else this.state = 'idle'
     this.#events.answered(this, status)
-    if (closes) this.#events.closed(this, undefined)
+    // Whoever it belongs to may have opened it anew, with the next request already in it.
+    if (closes && this.state === 'closed') this.#events.closed(this, undefined)
   }
 
   #close(reason: string): void {

@@ -289,6 +289,18 @@ describe('the load generator', { concurrency: 3 }, () => {
     assert.deepEqual(result.endpoints[0].statuses, { 0: 20, 200: 80 })
   })
 
+  it('goes on with a storm when the server closes connections behind answers', async t => {
+    const target = await startTarget(t, { closesEvery: 5 })
+    const executor = { kind: 'reconnect-storm', withinMs: 100, durationMs: 60_000 } as const
+    const plan = loadPlan(target.url, { ...executor, requestsEach: 4 }, { workload: WRITES })
+    const result = await run(plan)
+    const { requests, connections } = await target.report()
+    assert.equal(requests, 4 * WRITES.devices)
+    assert.ok(connections > WRITES.devices)
+    assert.deepEqual(result.endpoints[0].statuses, { 200: requests })
+    assert.deepEqual([result.acknowledgedPoints, result.uncertainPoints], [2 * requests, 0])
+  })
+
   it('ends early when it is told to', async t => {
     const target = await startTarget(t)
     const load = await startLoad(loadPlan(target.url, constantRate(100, 600_000)), () =>

@@ -6,7 +6,7 @@ import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { decodeFromCompressedBase64 } from 'hdr-histogram-js'
 import { until } from '../../../test/fixtures/until.ts'
-import { startLoad } from './generator.ts'
+import { startLoad, startWithin } from './generator.ts'
 import type { EndpointResult, LoadPlan, LoadResult, Tick } from './load.ts'
 import { constantRate, loadPlan, startTarget, WORKLOAD, WRITES } from './target.fixture.ts'
 
@@ -341,6 +341,15 @@ describe('the load generator', { concurrency: 3 }, () => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(load.pid, signal)
     const { latency } = await load.result
     assert.ok(latency.count > 0)
+  })
+
+  it('is killed when it hangs', async t => {
+    const target = await startTarget(t)
+    const plan = loadPlan(target.url, constantRate(100, 100), { timeoutMs: 1000 })
+    const load = await startWithin(500, [plan])
+    process.kill(load.pid, 'SIGSTOP')
+    await assert.rejects(load.result, /no result after 2600 ms/)
+    await until('the generator has ended', () => hasEnded(load.pid))
   })
 
   it('ends with the process that started it', async t => {

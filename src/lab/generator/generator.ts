@@ -1,11 +1,16 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { extname } from 'node:path'
+import { totalMs } from '../exports/pace.ts'
 import type { GeneratorMessage, LoadResult, RunningLoad, StartLoad } from './load.ts'
 import type { GeneratorOrder } from './load-worker.ts'
 import { addressOf } from './load-run.ts'
 
 const WORKER = new URL(`./load-worker${extname(import.meta.url)}`, import.meta.url)
 const MAX_LOG_CHARACTERS = 4000
+/** Beyond all that its plan may take: a process that is not done by then hangs, and is killed. */
+const GRACE_MS = 60_000
+/** The longest that a timer can wait. */
+const MAX_TIMER_MS = 2 ** 31 - 1
 
 /**
  * Runs a plan in a process of its own, which ends with this one. Resolves when its connections are
@@ -13,7 +18,13 @@ const MAX_LOG_CHARACTERS = 4000
  *
  * @throws Error when the plan cannot be run, or no connection can be opened.
  */
-export const startLoad: StartLoad = async (plan, onTick, signal) => {
+export const startLoad: StartLoad = (...given) => startWithin(GRACE_MS, given)
+
+/** `startLoad` with another grace, for tests. */
+export async function startWithin(
+  graceMs: number,
+  [plan, onTick, signal]: Parameters<StartLoad>,
+): Promise<RunningLoad> {
   addressOf(plan.url)
   const child = fork(WORKER, {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -40,8 +51,16 @@ export const startLoad: StartLoad = async (plan, onTick, signal) => {
     else if (message.kind === 'result') done.resolve(message.result)
     else fail(new Error(`the load generator: ${message.message}`))
   })
+  // Connections are opened, and answers waited for, for `timeoutMs`.
+  const longestMs = totalMs(plan.executor) + 2 * plan.timeoutMs + graceMs
+  const limitMs = Math.min(longestMs, MAX_TIMER_MS)
+  const hangs = setTimeout(() => {
+    fail(new Error(`the load generator had no result after ${limitMs} ms`))
+    kill()
+  }, limitMs).unref()
   child.on('error', fail)
   child.on('close', (code, killed) => {
+    clearTimeout(hangs)
     signal?.removeEventListener('abort', kill)
     const how = killed === null ? `with code ${code}` : `by ${killed}`
     fail(new Error(`the load generator has ended ${how} and no result${log()}`))

@@ -113,7 +113,7 @@ export type GeneratorMessage =
 /** A run in a process of its own. `src/lab/generator/generator.ts` has `startLoad`. */
 export interface RunningLoad {
   readonly pid: number
-  /** Rejects when the process ends without one. */
+  /** Rejects when the process ends without one, or hangs and is killed. */
   readonly result: Promise<LoadResult>
   /** No further requests; the result is of what was sent. */
   stop(): void

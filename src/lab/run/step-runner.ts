@@ -1,3 +1,4 @@
+import { totalMs } from '../exports/pace.ts'
 import type { LoadPlan, LoadResult, Tick } from '../generator/load.ts'
 import type { ProbeFigures } from '../probes/figures.ts'
 import type { PlannedStep } from '../search/search.ts'
@@ -21,8 +22,6 @@ const CONNECTIONS = 1024
 const RAMP_UP_SHARE = 2 / 3
 /** Longer than any SLO here, and short enough that an overloaded step ends. */
 const TIMEOUT_MS = 5000
-/** Beyond its plan; a generator that takes longer hangs. */
-const GRACE_MS = 60_000
 
 export interface StepContext {
   readonly cell: CellKey
@@ -206,32 +205,16 @@ export class StepRunner {
     signal.addEventListener('abort', onAbort)
     if (wantsStop || signal.aborted) stop()
     try {
-      return await within(running.result, durationOf(plan) + plan.timeoutMs + GRACE_MS)
+      return await running.result
     } finally {
       signal.removeEventListener('abort', onAbort)
     }
   }
 }
 
-function durationOf({ executor }: LoadPlan): number {
-  if (executor.kind !== 'ramping-arrival-rate')
-    return 'durationMs' in executor ? executor.durationMs : 0
-  return executor.stages.reduce((sum, { durationMs }) => sum + durationMs, 0)
-}
-
 /** How long after the last request was due the last answer came, or was no longer waited for. */
-function lateness({ startedAt }: LoadResult, plan: LoadPlan): number {
-  return Math.max(0, Date.now() - Date.parse(startedAt) - durationOf(plan))
-}
-
-async function within<T>(promise: Promise<T>, limitMs: number): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => reject(new Error(`no result after ${limitMs} ms`)), limitMs)
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
-  }
+function lateness({ startedAt }: LoadResult, { executor }: LoadPlan): number {
+  return Math.max(0, Date.now() - Date.parse(startedAt) - totalMs(executor))
 }
 
 /** Nobody looks at it: a step that was cut short is not recorded. */

@@ -11,11 +11,20 @@ test('the facts of a machine have the disk, the code, and what is compared, with
   t.after(() => rmSync(directory, { recursive: true, force: true }))
   const own = join(directory, 'own.yaml')
   const login = 'postgres://weir:hunter2@127.0.0.1:1/weir'
-  writeFileSync(own, `extends: tune\npostgres:\n  url: ${login}\n`)
+  writeFileSync(
+    own,
+    `extends: tune\npostgres:\n  url: ${login}\n  # url: ${login}\n  poolSize: 7\n`,
+  )
+  // What does not run has no place in the record.
+  const wrong = join(directory, 'wrong.yaml')
+  writeFileSync(wrong, 'extends: tune\npostgres:\n  passwort: hunter2\n')
   const solution = (id: string, topology: string): Solution => ({
     ...{ id, topology, flags: [], summary: '' },
   })
-  const solutions = [solution('embedded', 'embedded'), solution('own', own), solution('no', 'none')]
+  const solutions = [
+    ...[solution('embedded', 'embedded'), solution('own', own)],
+    ...[solution('wrong', wrong), solution('no', 'none')],
+  ]
   const facts = await machineFacts({ directory, solutions })
   assert.ok(facts.fsyncP50Ms > 0 && facts.fsyncP99Ms >= facts.fsyncP50Ms)
   assert.ok(facts.cores >= 1 && facts.memoryBytes > 0)
@@ -26,5 +35,9 @@ test('the facts of a machine have the disk, the code, and what is compared, with
   ])
   assert.deepEqual(facts.servers, ['PostgreSQL at 127.0.0.1:1/weir'])
   assert.ok(!JSON.stringify(facts).includes('hunter2'))
-  assert.deepEqual(readdirSync(directory), ['own.yaml'])
+  assert.equal(
+    facts.topologies['own.yaml'],
+    'extends: tune\npostgres:\n  url: (secret)\n  poolSize: 7\n',
+  )
+  assert.deepEqual(readdirSync(directory), ['own.yaml', 'wrong.yaml'])
 })

@@ -4,6 +4,7 @@ import { cpus, release, totalmem, type } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Config } from '../../config/schema.ts'
+import { textWithoutSecrets } from '../../config/secrets.ts'
 import { plannedServers, type PlannedServer } from '../../config/server-plan.ts'
 import { readTopology } from '../../config/topology.ts'
 import { PostgresPool } from '../../postgres/postgres-pool.ts'
@@ -112,21 +113,18 @@ async function givenTitle({ name, addresses }: PlannedServer, config: Config): P
   }
 }
 
-/** By the names of the files, those that they extend too; without what is secret in them. */
+/**
+ * By the names of the files, those that they extend too. A record of a run is shown to others: it has
+ * nothing that is secret in them, and nothing of what cannot be read, which does not run.
+ */
 function topologies(solutions: readonly Solution[]): Record<string, string> {
   const texts: Record<string, string> = {}
-  for (const { topology } of solutions) {
-    const named = { name: topology, source: 'the solution', cwd: process.cwd() }
+  for (const solution of solutions) {
+    if ('problem' in configOf(solution, process.env)) continue
+    const named = { name: solution.topology, source: 'the solution', cwd: process.cwd() }
     for (const file of readTopology(named).files) {
-      texts[basename(file)] = withoutSecrets(readFileSync(file, 'utf8'))
+      texts[basename(file)] = textWithoutSecrets(readFileSync(file, 'utf8'))
     }
   }
   return texts
-}
-
-/** A record of a run is shown to others. */
-function withoutSecrets(text: string): string {
-  return text
-    .replace(/(:\/\/[^\s:@/]*:)[^\s@/]+@/g, '$1…@')
-    .replace(/^(\s*(?:password|token)\s*:\s*)\S.*$/gim, '$1…')
 }

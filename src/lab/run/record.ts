@@ -58,7 +58,7 @@ export interface MachineFacts {
   readonly fsyncP99Ms: number
   /** `PostgreSQL 18.4`, `Kafka 4.1`. */
   readonly servers: readonly string[]
-  /** Text of every topology file used, by name. */
+  /** What every topology file used says, by name; without comments, and without what is secret. */
   readonly topologies: Readonly<Record<string, string>>
 }
 

@@ -100,7 +100,7 @@ export class StepRunner {
     system: SystemUnderTest,
     step: PlannedStep,
   ): Promise<Pick<StepRecord, 'load' | 'probes' | 'verdict' | 'recoveryMs'>> {
-    const { slo, phases, workload, signal, onStage } = this.#context
+    const { slo, phases, workload, key, signal, onStage } = this.#context
     const plan = this.#plan(system, step)
     let probes: StepProbes | undefined
     let load: LoadResult | undefined
@@ -123,7 +123,10 @@ export class StepRunner {
       const [figures, recovery] = await Promise.all([
         probes?.finish(load, { drainLimitMs, counts: step.phase === 'confirm' }),
         step.phase === 'overload'
-          ? (this.#parts.measureRecovery ?? recoveryMs)(system.url, { workload, slo, signal })
+          ? (this.#parts.measureRecovery ?? recoveryMs)(system.url, {
+              ...{ workload, slo, signal },
+              ...(key === undefined ? {} : { key }),
+            })
           : Promise.resolve(undefined),
       ])
       const judged = this.#judge(step, { load, probes: figures })

@@ -22,6 +22,10 @@ export function targetOf({ topology, url }: { topology?: string; url?: string })
   if (!URL.canParse(url) || new URL(url).protocol !== 'http:') {
     throw new LabUsageError(`--url must be an http:// address, not "${url}"`)
   }
+  const { pathname, search, hash } = new URL(url)
+  if (`${pathname}${search}${hash}` !== '/') {
+    throw new LabUsageError(`--url must be http://HOST:PORT without a path, not "${url}"`)
+  }
   return { url: url.replace(/\/$/, '') }
 }
 

@@ -12,12 +12,15 @@ export interface ProcessTimes {
   readonly endedChildrenMs: number
 }
 
-/** Undefined where there is no such process, or it has ended and nobody has asked how. */
+/**
+ * Undefined where there is no such process. One that has ended is there until its parent asks how; only
+ * then its times are among its parent's.
+ */
 export function processTimes(pid: number): ProcessTimes | undefined {
   const stat = textOf(`/proc/${pid}/stat`)
   // The name may have spaces and brackets; behind it the state is the first field (proc(5)).
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  if (stat === '' || fields[0] === 'Z' || fields[0] === 'X') return undefined
+  if (stat === '' || fields[0] === 'X') return undefined
   const ticks = (place: number): number => Number(fields[place])
   return {
     parent: ticks(1),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { test, type TestContext } from 'node:test'
 import { until } from '../../../test/fixtures/until.ts'
 import { HAS_PROC, systemProcesses } from '../system/process-tree.ts'
@@ -72,6 +73,39 @@ test('processes that ended between two looks count, once', LIMIT, async t => {
   // Its end takes some CPU that it cannot tell itself.
   const wholeMs = processTimes(child.pid!)!.endedChildrenMs + processTimes(child.pid!)!.ownMs
   assert.ok(Math.abs(sum - wholeMs) <= TICKS_MS, `${sum}, not ${wholeMs} ms`)
+})
+
+test('a process that has ended and is not waited for yet counts once too', LIMIT, async t => {
+  const script = burner(300, "process.stdin.once('data', () => process.exit())")
+  const child = start(t, '/bin/sh', [
+    ...['-c', 'echo $$; read -r _; "$0" -e "$1"; read -r _'],
+    ...[process.execPath, script],
+  ])
+  await said(child)
+  const roots = { node: 0, servers: [{ pid: child.pid!, role: 'database' as Role }] }
+  const family = () => systemProcesses(roots).filter(({ role }) => role === 'database')
+  const usage = new RoleUsage(family)
+  const ownMs = processTimes(child.pid!)!.ownMs
+  const saying = said(child)
+  child.stdin!.write('go\n')
+  let sum = 0
+  const look = (): void => void (sum += usage.sample().cpuMs.get('database') ?? 0)
+  await saying
+  look()
+  const burning = family().find(({ pid }) => pid !== child.pid)!.pid
+  // Its parent cannot wait for it meanwhile.
+  child.kill('SIGSTOP')
+  child.stdin!.write('end\n')
+  await until('it has ended', () =>
+    / \(.*\) Z /.test(readFileSync(`/proc/${burning}/stat`, 'utf8')),
+  )
+  look()
+  child.kill('SIGCONT')
+  await until('it was waited for', () => processTimes(child.pid!)!.endedChildrenMs > 0)
+  look()
+  const { endedChildrenMs, ownMs: whole } = processTimes(child.pid!)!
+  const usedMs = endedChildrenMs + whole - ownMs
+  assert.ok(Math.abs(sum - usedMs) <= TICKS_MS, `${sum}, not ${usedMs} ms`)
 })
 
 test('a process tree is told apart by what its workers call themselves', LIMIT, async t => {

@@ -21,9 +21,12 @@ export function systemProcesses({ node, servers }: ProcessRoots): SystemProcess[
   )
 }
 
-/** A worker process calls itself `weir gateway-1` or `weir processor-1` when it has begun. */
+/**
+ * A worker process calls itself `weir gateway-1` or `weir processor-1` when it has begun. Of one that has
+ * ended and was not waited for, the kernel still has the first 15 characters.
+ */
 function roleOfWorker(pid: number): Role {
-  return textOf(`/proc/${pid}/cmdline`).startsWith('weir processor') ? 'consumer' : 'api'
+  return textOf(`/proc/${pid}/comm`).startsWith('weir processor') ? 'consumer' : 'api'
 }
 
 function descendants(pid: number, tree: ReadonlyMap<number, readonly number[]>): number[] {
@@ -44,10 +47,13 @@ function childrenByParent(): Map<number, number[]> {
   return tree
 }
 
-/** `pid (name) state parent …`; a name may have spaces and brackets (proc(5)). */
+/**
+ * `pid (name) state parent …`; a name may have spaces and brackets (proc(5)). What has ended is part of
+ * the tree until its parent has waited for it: until then its CPU is counted nowhere else.
+ */
 function parentOf(stat: string): number | undefined {
   const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return stat === '' || state === 'Z' || state === 'X' ? undefined : Number(parent)
+  return stat === '' || state === 'X' ? undefined : Number(parent)
 }
 
 /** Empty where the process has ended. */

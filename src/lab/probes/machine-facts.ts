@@ -103,11 +103,14 @@ async function givenTitle({ name, addresses }: PlannedServer, config: Config): P
       ...{ url: config.postgres.url, schema: 'weir', poolSize: 1, connectTimeoutMs: 5000 },
       ...{ idleTimeoutMs: 1000, statementTimeoutMs: 5000 },
     })
-    const { rows } = await pool.query<{ version: string }>({
-      text: `SELECT current_setting('server_version') AS version`,
-    })
-    await pool.close()
-    return `PostgreSQL ${rows[0].version}`
+    try {
+      const { rows } = await pool.query<{ version: string }>({
+        text: `SELECT current_setting('server_version') AS version`,
+      })
+      return `PostgreSQL ${rows[0].version}`
+    } finally {
+      await pool.close()
+    }
   } catch {
     return where
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { labWorkload } from '../../../test/fixtures/lab-workload.ts'
 import { until } from '../../../test/fixtures/until.ts'
@@ -18,6 +18,8 @@ interface FakeWeir {
   acknowledged: number
   /** Requests that it got. */
   readonly seen: Set<string>
+  /** Connections that are open. */
+  readonly sockets: Set<Socket>
   close(): void
 }
 
@@ -37,7 +39,8 @@ async function fakeWeir(t: TestContext, faults: Faults = {}): Promise<FakeWeir> 
     server.closeAllConnections()
     server.close()
   }
-  const weir = { url: '', acknowledged: 0, seen: new Set<string>(), close }
+  const sockets = new Set<Socket>()
+  const weir = { url: '', acknowledged: 0, seen: new Set<string>(), sockets, close }
   const ledger = () => {
     const writer = faults.backlog?.() ?? 0
     const in_flight_at = { log: 0, writer, unsettled: 0 }
@@ -65,6 +68,12 @@ async function fakeWeir(t: TestContext, faults: Faults = {}): Promise<FakeWeir> 
     void answerTo(request).then(answer => {
       response.writeHead(answer === undefined ? 404 : 200).end(JSON.stringify(answer ?? {}))
     })
+  })
+  // Those whom nobody uses stay open, too.
+  server.keepAliveTimeout = 0
+  server.on('connection', socket => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -215,13 +224,26 @@ test('nothing is sent to a system that is no Weir, and its ledger is missing', L
   )
 })
 
-test('of a system that has gone meanwhile nothing is known, and no loss is told', LIMIT, async t => {
+test('probes that cannot begin leave nothing open', LIMIT, async t => {
   const weir = await fakeWeir(t)
-  const startedMs = Date.now()
-  const probes = await startProbes(urlSystem(weir.url), options)
-  t.after(() => probes.stop())
-  weir.close()
-  const { ledger } = await probes.finish(loadOf(10, startedMs), finish)
-  assert.match(ledger.unread!, /ECONN|hang up/)
-  assert.deepEqual([ledger.problems, ledger.missing], [[], undefined])
+  const database = { databaseUrl: 'postgres://weir@127.0.0.1:1/weir', databaseName: 'weir' }
+  const starting = startProbes({ ...urlSystem(weir.url), ...database }, options)
+  await assert.rejects(starting, /127\.0\.0\.1:1|ECONNREFUSED/)
+  await until('the connections are closed', () => weir.sockets.size === 0, 10_000)
+  assert.ok(weir.seen.has('GET /api/v1/ledger'))
 })
+
+test(
+  'of a system that has gone meanwhile nothing is known, and no loss is told',
+  LIMIT,
+  async t => {
+    const weir = await fakeWeir(t)
+    const startedMs = Date.now()
+    const probes = await startProbes(urlSystem(weir.url), options)
+    t.after(() => probes.stop())
+    weir.close()
+    const { ledger } = await probes.finish(loadOf(10, startedMs), finish)
+    assert.match(ledger.unread!, /ECONN|hang up/)
+    assert.deepEqual([ledger.problems, ledger.missing], [[], undefined])
+  },
+)

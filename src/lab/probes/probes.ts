@@ -50,6 +50,8 @@ const INTERVAL_MS = 1000
 /**
  * Starts looking at a system; call it right before the load. What a system has not got, such as
  * processes of this machine or a ledger, is left out: points are sent only to a Weir.
+ *
+ * @throws Error where its database cannot be reached.
  */
 export async function startProbes(
   system: SystemUnderTest,
@@ -57,13 +59,18 @@ export async function startProbes(
 ): Promise<RunningProbes> {
   const client = new HttpClient(system.url, system.key)
   const { databaseUrl, databaseName } = system
-  const [before, database] = await Promise.all([
-    weirLedger(client),
-    databaseUrl === undefined || databaseName === undefined
-      ? undefined
-      : DatabaseProbe.open(databaseUrl, databaseName),
-  ])
-  return new Probes(system, { ...options, client, before, database })
+  try {
+    const [before, database] = await Promise.all([
+      weirLedger(client),
+      databaseUrl === undefined || databaseName === undefined
+        ? undefined
+        : DatabaseProbe.open(databaseUrl, databaseName),
+    ])
+    return new Probes(system, { ...options, client, before, database })
+  } catch (error) {
+    client.close()
+    throw error
+  }
 }
 
 interface ProbesParts extends ProbesOptions {

@@ -55,16 +55,17 @@ export class HttpClient {
         clearTimeout(late)
         resolve({ status: answer.statusCode ?? 0, text: Buffer.concat(chunks).toString() })
       })
-      answer.once('error', reject)
+      answer.once('error', fail)
     })
+    const fail = (error: Error): void => {
+      clearTimeout(late)
+      reject(error)
+    }
     const timedOut = (): void => {
       sent.destroy(new Error(`${method} ${path}: no answer within ${timeoutMs} ms`))
     }
     const late = setTimeout(timedOut, timeoutMs)
-    sent.once('error', error => {
-      clearTimeout(late)
-      reject(error)
-    })
+    sent.once('error', fail)
     sent.end(bytes)
     return promise
   }

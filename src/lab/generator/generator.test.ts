@@ -311,6 +311,26 @@ describe('the load generator', { concurrency: 3 }, () => {
     assert.equal(latency.count, (await target.report()).requests)
   })
 
+  it('counts what was due and waited when it is told to end', async t => {
+    const target = await startTarget(t, { serialMs: 100 })
+    const options = { connections: 1, workload: WRITES }
+    const plan = loadPlan(target.url, constantRate(100, 600_000), options)
+    let waited = 0
+    const load = await startLoad(plan, ({ waiting }) => {
+      waited = Math.max(waited, waiting)
+      load.stop()
+    })
+    const { endpoints, offeredRate, errorShare, measuredMs, ...result } = await load.result
+    const [{ requests, successes, timeouts }] = endpoints
+    const { requests: sent } = await target.report()
+    assert.equal(successes, sent)
+    assert.ok(waited > 50 && timeouts >= waited, `${timeouts} of ${waited} that waited`)
+    assert.deepEqual([requests, errorShare], [sent + timeouts, timeouts / requests])
+    assert.ok(Math.abs(offeredRate - 100) < 2, `${offeredRate}/s in ${measuredMs} ms`)
+    assert.equal(result.uncertainPoints, 0)
+    assert.match(result.firstFailure!, /waited for a connection/)
+  })
+
   it('says why it could not begin, and when its process has ended', async t => {
     const target = await startTarget(t)
     const plan = loadPlan(target.url, constantRate(100, 60_000))

@@ -107,14 +107,13 @@ export class LoadRun implements ConnectionEvents {
     return this.#finished.promise
   }
 
-  /** No further requests; those that wait for a connection are not sent any more. */
+  /** No further requests; those that wait for a connection are not sent any more, and have failed. */
   stop(): void {
-    if (this.#isOver || this.#stoppedAtMs !== undefined) return
-    const nowMs = this.#nowMs()
-    if (nowMs >= this.#endMs) return
-    this.#stoppedAtMs = nowMs
-    this.#end(nowMs)
-    this.#pump()
+    if (!this.#isStoppable()) return
+    // What is due and finds a connection has not waited.
+    const isBlocked = this.#pump()
+    this.#halt()
+    if (isBlocked) this.#giveUpWaiting()
   }
 
   opened: ConnectionEvents['opened'] = () => {}
@@ -203,6 +202,28 @@ export class LoadRun implements ConnectionEvents {
     }
   }
 
+  /** Whether there is anything left to stop. */
+  #isStoppable(): boolean {
+    return !this.#isOver && this.#stoppedAtMs === undefined && this.#nowMs() < this.#endMs
+  }
+
+  #halt(): void {
+    this.#stoppedAtMs = Math.min(this.#nowMs(), this.#endMs)
+    this.#end(this.#stoppedAtMs)
+  }
+
+  /** What was due by the end; a stage has it as due and not achieved already. */
+  #giveUpWaiting(): void {
+    const nowMs = this.#nowMs()
+    while (this.#source.nextMs < this.#endMs) {
+      const intendedMs = this.#source.nextMs
+      const kind = this.#requests.kindOf(this.#source.take())
+      this.#taken++
+      this.#recorder.settle({ kind, intendedMs, nowMs, status: TIMED_OUT, wasSent: false })
+      this.#recorder.failed('requests waited for a connection when it was stopped')
+    }
+  }
+
   /** Of a request that nobody would have waited for any longer to be sent. */
   #giveUp(intendedMs: number, owner: number): void {
     const kind = this.#requests.kindOf(this.#source.take())
@@ -267,7 +288,8 @@ export class LoadRun implements ConnectionEvents {
     this.#offeredBefore = offered
     this.#ticks.push(tick)
     this.#onTick(tick)
-    if (this.#stages.hasBreach(nowMs, waiting) && this.#stopsOnBreach) this.stop()
+    const isBroken = this.#stages.hasBreach(nowMs, waiting)
+    if (isBroken && this.#stopsOnBreach && this.#isStoppable()) this.#halt()
   }
 
   /** The measured time is over. */

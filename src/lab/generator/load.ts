@@ -115,7 +115,7 @@ export interface RunningLoad {
   readonly pid: number
   /** Rejects when the process ends without one, or hangs and is killed. */
   readonly result: Promise<LoadResult>
-  /** No further requests; the result is of what was sent. */
+  /** No further requests; the result is of what was due until then. */
   stop(): void
 }
 

@@ -74,10 +74,12 @@ function spawnNode(
   return child
 }
 
-class ChildNode implements NodeProcess {
+/** A child that leads a group of processes and has pipes to here. */
+export class ChildNode implements NodeProcess {
   readonly url: string
   readonly #child: ChildProcess
-  readonly #closed: Promise<unknown>
+  readonly #closed: Promise<void>
+  #isClosed = false
   #printed = ''
   #ended: string | undefined
   #stopping: Promise<void> | undefined
@@ -92,7 +94,9 @@ class ChildNode implements NodeProcess {
     child.stderr?.on('data', print)
     child.once('error', error => (this.#ended = `could not be started: ${error.message}`))
     child.once('exit', (code, signal) => (this.#ended = `ended (${signal ?? `exit code ${code}`})`))
-    this.#closed = once(child, 'close').catch(() => {})
+    this.#closed = once(child, 'close')
+      .catch(() => {})
+      .then(() => void (this.#isClosed = true))
   }
 
   get pid(): number {
@@ -138,7 +142,8 @@ class ChildNode implements NodeProcess {
   }
 
   kill(): void {
-    if (this.#child.pid === undefined || this.#ended !== undefined) return
+    // A worker may outlive what supervises it, and holds its pipes then.
+    if (this.#child.pid === undefined || this.#isClosed) return
     try {
       // With its workers, which are of its group.
       process.kill(-this.#child.pid, 'SIGKILL')

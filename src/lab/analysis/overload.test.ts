@@ -44,7 +44,7 @@ test('of a system that ended nobody knows its points', () => {
     return rest
   })
   const [overload] = overloadsOf(resultSet(ended))
-  assert.equal(points(overload), 'not known, as the system ended')
+  assert.equal(points(overload), 'not known, as nobody could count them')
 })
 
 test('a block that was not seen to recover is the longest of all', () => {

@@ -1,3 +1,4 @@
+import type { StepRecord } from '../run/record.ts'
 import { median } from './median.ts'
 import type { Cell, ResultSet } from './result-set.ts'
 
@@ -20,8 +21,8 @@ export interface Overload {
   readonly blocks: number
   /** Of these, the blocks in which points were lost or doubled: what was answered well there was not. */
   readonly lostIn: number
-  /** Blocks in which the system ended, so that nobody could ask it for its points. */
-  readonly endedIn: number
+  /** Blocks in which nobody could count its points: it had ended, or did not say. */
+  readonly uncountedIn: number
 }
 
 export function overloadsOf(set: ResultSet): Overload[] {
@@ -49,6 +50,9 @@ function overloadOf({ solution, profile, results }: Cell): Overload | undefined 
     ...(Number.isFinite(recoveryMs) ? { recoveryMs } : {}),
     blocks: tries.length,
     lostIn: tries.filter(({ step }) => step.verdict.outcome === 'invalid').length,
-    endedIn: tries.filter(({ step }) => step.probes === undefined).length,
+    uncountedIn: tries.filter(({ step }) => isUncounted(step)).length,
   }
 }
+
+const isUncounted = ({ probes }: StepRecord): boolean =>
+  probes === undefined || probes.ledger.unread !== undefined

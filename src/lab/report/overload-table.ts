@@ -15,11 +15,11 @@ export function overloadRow(item: Overload): string[] {
   ]
 }
 
-function pointsText({ lostIn, endedIn, blocks }: Overload): string {
+function pointsText({ lostIn, uncountedIn, blocks }: Overload): string {
   const where = (count: number): string => (blocks === 1 ? '' : ` in ${count} of ${blocks} blocks`)
   const said: string[] = []
   if (lostIn > 0) said.push(`lost or doubled${where(lostIn)}`)
-  if (endedIn > 0) said.push(`not known${where(endedIn)}, as the system ended`)
+  if (uncountedIn > 0) said.push(`not known${where(uncountedIn)}, as nobody could count them`)
   return said.join('; ') || 'none lost'
 }
 

@@ -59,7 +59,7 @@ describe('the load generator', { concurrency: 3 }, () => {
     const target = await startTarget(t, { delayMs: 5 })
     const executor = { ...constantRate(100, 2000), arrivals: 'poisson' } as const
     const { sendLag } = await run(loadPlan(target.url, executor, { connections: 1 }))
-    assert.ok(sendLag.count > 50, `${sendLag.count}`)
+    assert.ok(sendLag.count > 10, `${sendLag.count}`)
     // A timer that was set while nothing could be sent would be tens of milliseconds late.
     assert.ok(sendLag.p50Ms < 8, `half of them were later than ${sendLag.p50Ms} ms`)
   })

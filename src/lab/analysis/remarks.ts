@@ -3,11 +3,14 @@ import { figure } from './causes/figure.ts'
 import { LEAST_EFFECT } from './ratios.ts'
 import type { NoiseFloor } from './ratios.ts'
 import type { Readings } from './readings.ts'
+import type { ProbeFigures } from '../probes/figures.ts'
 import type { ResultSet } from './result-set.ts'
 
 /** Processes, servers and the generator are more than so many cores can run side by side. */
 const FEW_CORES = 4
 const STEAL_PCT = 2
+/** The kernel's own work, in threads of nobody, is some percent under load. */
+const OTHERS_PCT = 8
 /** From it on "95 %" is near enough to be said without a remark. */
 const LEAST_COVERAGE = 0.94
 
@@ -79,14 +82,23 @@ function aboutMachine(set: ResultSet, { compositions }: Readings): string[] {
         `rather than how they scale: there are no free cores for them.`,
     )
   }
-  const steal = Math.max(
-    0,
-    ...set.cells.flatMap(({ results }) => results.map(({ confirm }) => confirm.probes.stealPct)),
-  )
+  const mostOf = (of: (probes: ProbeFigures) => number): number =>
+    Math.max(
+      0,
+      ...set.cells.flatMap(({ results }) => results.map(({ confirm }) => of(confirm.probes))),
+    )
+  const steal = mostOf(({ stealPct }) => stealPct)
   if (steal > STEAL_PCT) {
     remarks.push(
       `Up to ${figure(steal)} % of the machine’s CPU was taken by others on the same hardware ` +
         `(steal) while rates were confirmed.`,
+    )
+  }
+  const others = mostOf(({ othersPct = 0 }) => othersPct)
+  if (others > OTHERS_PCT) {
+    remarks.push(
+      `Up to ${figure(others)} % of all cores were used by what does not belong to the lab while ` +
+        `rates were confirmed: the machine was not free for it, and the figures are too low.`,
     )
   }
   const without = solutionsWithoutDatabase(set)

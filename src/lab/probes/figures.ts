@@ -76,6 +76,13 @@ export interface ProbeFigures {
   readonly ledger: LedgerFigures
   /** Of the machine: time taken by others on the same hardware, percent of all cores. */
   readonly stealPct: number
+  /**
+   * Used by what belongs neither to the system nor to the lab, percent of all cores: a desktop, a
+   * backup, somebody's build. Absent in results of before, and where the kernel does not tell.
+   */
+  readonly othersPct?: number
+  /** Percent of the time in which something that could run waited for a core; absent likewise. */
+  readonly cpuPressurePct?: number
   readonly diskBytes: number
   /** Samples a second, for the plots. */
   readonly samples: readonly ResourceSample[]

@@ -137,7 +137,7 @@ class Probes implements RunningProbes {
         ...(database && { database }),
         ...{ node: nodeFigures(within(this.#node)), backlog, ledger },
         freshness: latencyOf(this.#freshness?.latencies(window.fromMs, window.toMs) ?? []),
-        stealPct: this.#resources?.stealPct(window) ?? 0,
+        ...(this.#resources?.machine(window, load.generatorCpuShare) ?? { stealPct: 0 }),
         diskBytes: await this.#system.diskBytes(),
         samples: this.#resources?.samples(window.startMs) ?? [],
       }

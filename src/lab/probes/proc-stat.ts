@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 
 /** `getconf CLK_TCK`: 100 on every Linux that Node runs on. */
-const TICK_MS = 10
+export const TICK_MS = 10
 const PAGE_BYTES = 4096
 
 export interface ProcessTimes {
@@ -41,7 +41,10 @@ export function processMemoryBytes(pid: number): number {
 }
 
 export interface MachineTicks {
+  /** Of all cores together. */
   readonly total: number
+  /** Neither idle nor waiting for a disk, nor stolen. */
+  readonly busy: number
   /** Taken by others on the same hardware. */
   readonly steal: number
 }
@@ -52,7 +55,18 @@ export function machineTicks(): MachineTicks | undefined {
   if (fields.length < 8) return undefined
   // Time of guests, which follows, is part of the user's (proc(5)).
   const ticks = fields.slice(0, 8).map(Number)
-  return { total: ticks.reduce((sum, one) => sum + one, 0), steal: ticks[7] }
+  const total = ticks.reduce((sum, one) => sum + one, 0)
+  const [, , , idle, waiting, , , steal] = ticks
+  return { total, busy: total - idle - waiting - steal, steal }
+}
+
+/**
+ * Milliseconds since the start of the machine in which something that could run waited for a core
+ * (`some` of the kernel's pressure stall information). Undefined where it does not tell.
+ */
+export function cpuPressureMs(): number | undefined {
+  const total = /^some .*total=(\d+)/m.exec(textOf('/proc/pressure/cpu'))?.[1]
+  return total === undefined ? undefined : Number(total) / 1000
 }
 
 function textOf(path: string): string {

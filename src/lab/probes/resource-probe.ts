@@ -1,13 +1,13 @@
 import type { Role, SystemProcess } from '../system/system.ts'
 import type { ResourceSample, RoleFigures } from './figures.ts'
-import { machineTicks, type MachineTicks } from './proc-stat.ts'
+import { machineFigures, type MachineFigures, type MachineMoment } from './machine-usage.ts'
+import { cpuPressureMs, machineTicks } from './proc-stat.ts'
 import { RoleUsage, type UsageSample } from './role-usage.ts'
 import { most } from './summary.ts'
 
-interface Moment extends UsageSample {
+interface Moment extends UsageSample, MachineMoment {
   /** Since the sample before. */
   readonly overMs: number
-  readonly machine: MachineTicks | undefined
   readonly backlogPoints: number
 }
 
@@ -30,7 +30,10 @@ export class ResourceProbe {
     const sample = this.#usage.sample()
     const overMs = sample.atMs - this.#lastMs
     this.#lastMs = sample.atMs
-    this.#moments.push({ ...sample, overMs, machine: machineTicks(), backlogPoints })
+    const machine = machineTicks()
+    const { user, system } = process.cpuUsage()
+    const own = { pressureMs: cpuPressureMs(), ownCpuMs: (user + system) / 1000 }
+    this.#moments.push({ ...sample, ...own, overMs, machine, backlogPoints })
   }
 
   last(sinceMs: number): ResourceSample | undefined {
@@ -62,11 +65,9 @@ export class ResourceProbe {
     })
   }
 
-  stealPct(window: Window): number {
-    const machines = this.#within(window).flatMap(({ machine }) => machine ?? [])
-    const [first] = machines
-    const last = machines.at(-1)
-    return last === undefined ? 0 : percent(last.steal - first.steal, last.total - first.total)
+  /** `generatorCpuShare`: of one core, in the window. */
+  machine(window: Window, generatorCpuShare: number): MachineFigures {
+    return machineFigures(this.#within(window), generatorCpuShare)
   }
 
   /** Samples most of whose time is within. */

@@ -14,8 +14,9 @@ import { askPort } from './ask-port.ts'
 import { kafkaPrograms } from './kafka-home.ts'
 import { provideNats, syncsAlways } from './nats-server.ts'
 import { processStart } from './process-start.ts'
-import type { ProvidedServer } from './provided-server.ts'
+import type { ProvidedServer, ServerKind } from './provided-server.ts'
 import { provideRedis } from './redis-server.ts'
+import { runServer } from './server-process.ts'
 import { readState, writeState } from './server-state.ts'
 
 const LIMIT = { timeout: 120_000, skip: redisServer().skip }
@@ -164,6 +165,27 @@ test(
     })
   },
 )
+
+test('a server that is late is killed, and nothing else stands still meanwhile', async t => {
+  let asked = 0
+  const late: ServerKind = {
+    ...{ name: 'Late', title: 'Late 1', stopSignal: 'SIGTERM' },
+    ...{ stopWithinMs: 1000, readyWithinMs: 0 },
+    command: () => Promise.resolve({ program: 'sleep', args: ['1000'] }),
+    isReady: () => {
+      if (++asked > 1000) throw new Error('it is asked without a pause')
+      return Promise.resolve(false)
+    },
+    address: String,
+  }
+  const directory = folder(t)
+  await assert.rejects(runServer(late, { directory, report() {} }), {
+    name: 'WeirError',
+    kind: 'retryable',
+    message: /^Late 1 did not start/,
+  })
+  assert.equal(processStart(readState(directory)!.pid!), undefined)
+})
 
 test('what has to be installed is told', async t => {
   const directory = folder(t)

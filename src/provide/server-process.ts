@@ -130,10 +130,10 @@ class ServerProcess implements ProvidedServer {
     }
     const deadlineMs = performance.now() + this.#kind.readyWithinMs
     while (!hasExited) {
-      if (await this.#kind.isReady(port, child.pid!)) {
-        if (!hasExited) return undefined
-      } else if (performance.now() > deadlineMs) child.kill('SIGKILL')
-      else await Promise.race([exited, sleep(POLL_MS)])
+      if ((await this.#kind.isReady(port, child.pid!)) && !hasExited) return undefined
+      if (performance.now() > deadlineMs) child.kill('SIGKILL')
+      // After the kill too: its end is an event, and the answer above may have taken no turn.
+      await Promise.race([exited, sleep(POLL_MS)])
     }
     return log.written()
   }

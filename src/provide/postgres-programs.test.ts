@@ -4,8 +4,10 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readlinkSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -30,6 +32,19 @@ test('the links that npm does not keep are made beside the data, and only when t
   assert.deepEqual([found?.version, found?.hasStatements], ['18.4', false])
   assert.deepEqual(Object.values(found?.env ?? {}), [libraries])
   assert.equal(readlinkSync(join(libraries, 'libpq.so.5')), join(native, 'lib/libpq.so.5.18'))
+
+  // Another process may look for the programs while the server runs on what is there.
+  rmSync(join(libraries, 'libpq.so.5'))
+  for (const name of ['libpq.so.5', 'libpq.so.5.17']) symlinkSync('/old', join(libraries, name))
+  packagedPostgres(native, libraries)
+  assert.deepEqual(
+    readdirSync(libraries).map(name => [name, readlinkSync(join(libraries, name))]),
+    [
+      ['libpq.so.5', join(native, 'lib/libpq.so.5.18')],
+      ['libpq.so.5.17', '/old'],
+      ['libpq.so.5.18', join(native, 'lib/libpq.so.5.18')],
+    ],
+  )
 
   rmSync(libraries, { recursive: true })
   writeFileSync(join(native, 'lib/libpq.so.5'), '')

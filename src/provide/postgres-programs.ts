@@ -1,9 +1,12 @@
 import {
   chmodSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
+  renameSync,
   rmSync,
   symlinkSync,
 } from 'node:fs'
@@ -81,17 +84,26 @@ function missingLinks(native: string, libraries: string): Record<string, string>
   const links = JSON.parse(readFileSync(file, 'utf8')) as Link[]
   const missing = links.filter(({ target }) => !existsSync(join(native, '..', target)))
   if (missing.length === 0) return {}
-  rmSync(libraries, { recursive: true, force: true })
-  mkdirSync(libraries, { recursive: true })
-  for (const { source, target } of missing) {
-    symlinkSync(join(native, '..', source), join(libraries, basename(target)))
-  }
   // What a library that is found by its link needs itself is looked for beside the link.
-  for (const name of readdirSync(join(native, 'lib'))) {
-    const link = join(libraries, name)
-    if (/\.(so|dylib)\b/.test(name) && !existsSync(link)) {
-      symlinkSync(join(native, 'lib', name), link)
-    }
+  const wanted = new Map(
+    readdirSync(join(native, 'lib'))
+      .filter(name => /\.(so|dylib)\b/.test(name))
+      .map(name => [name, join(native, 'lib', name)]),
+  )
+  for (const { source, target } of missing) {
+    wanted.set(basename(target), join(native, '..', source))
   }
+  mkdirSync(libraries, { recursive: true })
+  for (const [name, source] of wanted) ensureLink(join(libraries, name), source)
   return { [process.platform === 'darwin' ? 'DYLD_LIBRARY_PATH' : 'LD_LIBRARY_PATH']: libraries }
+}
+
+/** A server that runs may be loading libraries through it: it is there at any time, and changed at once. */
+function ensureLink(link: string, source: string): void {
+  const isThere = lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink() === true
+  if (isThere && readlinkSync(link) === source) return
+  const made = `${link}.${process.pid}`
+  rmSync(made, { force: true })
+  symlinkSync(source, made)
+  renameSync(made, link)
 }

@@ -39,6 +39,8 @@ const SETTINGS: Readonly<Record<string, string | number>> = {
   // Queries here take milliseconds, which compiling them takes too.
   jit: 'off',
   log_checkpoints: 'off',
+  // Whoever sent a statement is told its error. A repeated key is one, and the file is bounded at starts only.
+  log_min_messages: 'log',
 }
 
 /**

@@ -49,6 +49,7 @@ export class RedisLink {
   #inFlightBytes = 0
   #isReady = false
   #wasUp = false
+  #wasReached = false
   #runId: string | undefined
   #problem: string | undefined = 'it has not been reached yet'
 
@@ -206,11 +207,12 @@ export class RedisLink {
     const info = await this.#redis.info('server').catch(() => '')
     if (this.#redis.status !== 'ready') return
     const runId = /run_id:(\w+)/.exec(info)?.[1]
+    // One that does not say which it is, because INFO may be forbidden, may be another one.
+    const isSame = runId !== undefined && runId === this.#runId
     this.#isReady = true
-    if (this.#runId !== undefined && runId !== this.#runId) {
-      for (const told of this.#onRestart) told()
-    }
-    this.#runId = runId ?? this.#runId
+    if (this.#wasReached && !isSame) for (const told of this.#onRestart) told()
+    this.#wasReached = true
+    this.#runId = runId
     this.#tell()
   }
 

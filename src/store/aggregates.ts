@@ -24,8 +24,16 @@ export function planAggregates(aggregates: readonly Aggregate[]): AggregatePlan 
   return { aggregates, percentiles, needsValues: percentiles.some(p => !Number.isNaN(p)) }
 }
 
+/**
+ * A percentile as a fraction, less by what floats are wrong: 99.9 % of 1000 values are 999.0000000000001 to them, and
+ * the rank, which is rounded up, would be the next one.
+ */
+export function fractionOf(percentile: number): number {
+  return Math.max(0, percentile / 100 - 1e-14)
+}
+
 /** Nearest rank on sorted values. */
 export function nearestRank(sorted: Float64Array, percentile: number): number {
-  const rank = Math.ceil((percentile / 100) * sorted.length)
+  const rank = Math.ceil(fractionOf(percentile) * sorted.length)
   return sorted[Math.max(0, rank - 1)]
 }

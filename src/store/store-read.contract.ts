@@ -192,6 +192,22 @@ function buckets(open: OpenStore): void {
     )
   })
 
+  test('a percentile that is a whole rank is that one', async t => {
+    const subject = await Subject.start(t, open)
+    await subject.write(series('few/m', 100, 1))
+    await subject.write(series('many/m', 1000, 1))
+    const aggregates: Aggregate[] = ['p0', 'p7', 'p28', 'p99.9', 'p100']
+    const answers = async (device: string): Promise<number[]> => {
+      const select = { tenant: TENANT, devices: [device], metrics: [] }
+      const range = { start: 0, end: 1000 }
+      const [found] = await subject.store.buckets({ select, range, intervalUs: 1000, aggregates })
+      return found.columns.map(([value]) => value)
+    }
+    // The values are 0, 1, 2 …: rank 7 is 6.
+    assert.deepEqual(await answers('few'), [0, 6, 27, 99, 99])
+    assert.deepEqual(await answers('many'), [0, 69, 279, 998, 999])
+  })
+
   test('wide buckets over many days agree with narrow ones', async t => {
     const subject = await Subject.start(t, open)
     await subject.write(series('d/m', 5000, DAY_US / 500))

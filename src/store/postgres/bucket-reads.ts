@@ -2,7 +2,7 @@ import { copyOut } from '../../postgres/copy-out.ts'
 import { sqlState } from '../../postgres/postgres-error.ts'
 import { WeirError } from '../../ports/errors.ts'
 import type { Aggregate, BucketRead, SeriesBuckets, SeriesPoints } from '../../ports/store.ts'
-import { nearestRank, planAggregates } from '../aggregates.ts'
+import { fractionOf, nearestRank, planAggregates } from '../aggregates.ts'
 import type { AggregatePlan } from '../aggregates.ts'
 import { readFloats, readText, readTimes } from './binary.ts'
 import { during, readRaw, selectedBy } from './point-reads.ts'
@@ -71,7 +71,8 @@ function statement({ select, range, intervalUs }: BucketRead, plan: AggregatePla
   })
   const sums = aggregates.flatMap((name, i) => {
     if (name === 'first' || name === 'last') return []
-    const percentile = `percentile_disc(${percentiles[i] / 100}) WITHIN GROUP (ORDER BY p.value)`
+    const fraction = fractionOf(percentiles[i])
+    const percentile = `percentile_disc(${fraction}) WITHIN GROUP (ORDER BY p.value)`
     return [`${PLAIN[name] ?? percentile} AS c${i}`]
   })
   const times = [

@@ -36,7 +36,7 @@ const FIRST_WAIT_MS = 100
 const LAST_WAIT_MS = 2000
 /** A server that has not broken off a statement by then does not answer at all: its connection is given up. */
 const GRACE_MS = 2000
-/** Tries of a transaction that met a deadlock. */
+/** Tries of what met a deadlock. */
 const TRIES = 5
 const INT8 = 20
 const PLAIN_NAME = /^[a-z_][a-z0-9_]{0,62}$/
@@ -104,9 +104,12 @@ export class PostgresPool {
     this.#pool.on('error', () => undefined)
   }
 
-  /** One statement, committed by itself. Rows are objects, or arrays with `rowMode: 'array'`. */
+  /**
+   * One statement, committed by itself; again where the server broke it off for a deadlock. Rows are objects, or arrays
+   * with `rowMode: 'array'`.
+   */
   query<Row>(statement: Statement): Promise<{ rows: Row[]; rowCount: number }> {
-    return this.with(client => run<Row>(client, statement))
+    return repeated(() => this.with(client => run<Row>(client, statement)))
   }
 
   /** Lends one connection for the time of `work`. */
@@ -133,14 +136,8 @@ export class PostgresPool {
    * Runs `work` between BEGIN and COMMIT; all of it again where the server broke it off for a deadlock. When the
    * connection is lost during COMMIT, nobody knows whether it was committed: `work` must bear repeating.
    */
-  async transaction<T>(work: (client: PostgresClient) => Promise<T>): Promise<T> {
-    for (let left = TRIES; ; left--) {
-      try {
-        return await this.with(client => inTransaction(client, work))
-      } catch (error) {
-        if (left <= 1 || !isRepeatable(error)) throw error
-      }
-    }
+  transaction<T>(work: (client: PostgresClient) => Promise<T>): Promise<T> {
+    return repeated(() => this.with(client => inTransaction(client, work)))
   }
 
   /** A transaction whose statements may take as long as they take: tables are made or filled. */
@@ -209,6 +206,17 @@ export async function run<Row>(
 ): Promise<{ rows: Row[]; rowCount: number }> {
   const { rows, rowCount } = await client.query(statement as QueryConfig)
   return { rows: rows as Row[], rowCount: rowCount ?? 0 }
+}
+
+/** Nothing of what met a deadlock stays, so the same may simply be done again. */
+async function repeated<T>(work: () => Promise<T>): Promise<T> {
+  for (let left = TRIES; ; left--) {
+    try {
+      return await work()
+    } catch (error) {
+      if (left <= 1 || !isRepeatable(error)) throw error
+    }
+  }
 }
 
 async function inTransaction<T>(

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer, type AddressInfo } from 'node:net'
 import { describe, test } from 'node:test'
 import { NO_POSTGRES, poolOptions, testPool } from '../../test/fixtures/postgres.ts'
+import { until } from '../../test/fixtures/until.ts'
 import { WeirError, type ErrorKind } from '../ports/errors.ts'
 import { copyIn } from './copy-in.ts'
 import { migrate } from './migrate.ts'
@@ -135,6 +136,33 @@ describe('a pool of PostgreSQL connections', { skip: NO_POSTGRES }, () => {
     await Promise.all([lock(1, 2), lock(2, 1)])
     // The one that is broken off may meet the other one again.
     assert.ok(began > 2)
+  })
+
+  test('a single statement that blocks a transaction, and is blocked by it, is run again', async t => {
+    const pool = await testPool(t)
+    await pool.query({ text: `CREATE SCHEMA ${pool.schema}` })
+    await pool.query({
+      text: 'CREATE TABLE pair AS SELECT id, 0 AS n FROM generate_series(1, 2) id',
+    })
+    const waiting = `SELECT FROM pg_locks WHERE NOT granted AND pid IN (
+      SELECT pid FROM pg_stat_activity WHERE query LIKE 'UPDATE pair%')`
+    let updating: Promise<unknown> | undefined
+    await pool.transaction(async client => {
+      await client.query('UPDATE pair SET n = n + 1 WHERE id = 2')
+      if (updating === undefined) {
+        // It has row 1 and waits for row 2. Who has waited longer looks for a deadlock first, and is broken off.
+        updating = pool.query({ text: 'UPDATE pair SET n = n + 1' })
+        updating.catch(() => undefined)
+        await until('it to wait', async () => (await pool.query({ text: waiting })).rowCount > 0)
+      }
+      await client.query('UPDATE pair SET n = n + 1 WHERE id = 1')
+    })
+    await updating
+    const { rows } = await pool.query({ text: 'SELECT id, n FROM pair ORDER BY id' })
+    assert.deepEqual(rows, [
+      { id: 1, n: 2 },
+      { id: 2, n: 2 },
+    ])
   })
 
   test('rows are copied in, and a copy that fails leaves the connection usable', async t => {

@@ -77,7 +77,10 @@ export class CatalogDatabase {
     return version as number
   }
 
-  /** `work` may run again, after a deadlock with somebody else or a connection lost at the end. */
+  /**
+   * `work` runs again after a deadlock with somebody else. When the connection is lost at the end, nobody knows whether
+   * it was committed, and whoever calls may do it again.
+   */
   async transact<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
     this.#mustBeOpen()
     return this.#pool.transaction(client => work(new Transaction(client)))

@@ -166,8 +166,9 @@ export interface Store {
    * Rejects with `rejected` when an entry can never be stored; its position counts as taken, and
    * the caller puts its points among the dead letters.
    *
-   * A store that is shared may reject with `retryable`: then it takes none of what follows in the
-   * same log partition, which is rejected likewise, until the caller has given it the entry again.
+   * A store that is shared may reject with `retryable` or `overloaded`: then it takes none of what
+   * follows in the same log partition, which is rejected likewise, until the caller has given it the
+   * entry again.
    */
   write(entries: readonly StoreEntry[]): Promise<void>
   /**

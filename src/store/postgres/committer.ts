@@ -21,10 +21,11 @@ import {
 } from './statements.ts'
 import type { CounterRow } from './statements.ts'
 
-/** An entry on its way, and who is told when it can never be stored. */
+/** An entry on its way. */
 export interface Item {
   readonly entry: StoreEntry
-  readonly refuse: (error: WeirError) => void
+  /** Called once, when it is committed, or, with why, when it can never be stored and that is. */
+  readonly settle: (refusal?: WeirError) => void
 }
 
 export interface CommitterOptions {
@@ -39,7 +40,8 @@ export interface CommitterOptions {
 /** What of some items is to be written. */
 interface Work {
   readonly entries: readonly StoreEntry[]
-  readonly dead: readonly { readonly item: Item; readonly error: WeirError }[]
+  /** With why. */
+  readonly dead: ReadonlyMap<Item, WeirError>
   readonly positions: readonly LogPosition[]
 }
 
@@ -89,7 +91,7 @@ export class Committer {
         merge = await this.#merge(work, isLate ? 'late' : keepsLatest ? undefined : 'fresh')
         if (await this.#write(work, merge)) {
           positions.moved(work.positions)
-          for (const { item, error } of work.dead) item.refuse(error)
+          for (const item of items) item.settle(work.dead.get(item))
           return
         }
         // Another process has gone on with the log: sift again.
@@ -108,7 +110,7 @@ export class Committer {
   #sift(items: readonly Item[]): Work {
     const next = new Map<number, number>()
     const entries: StoreEntry[] = []
-    const dead: { item: Item; error: WeirError }[] = []
+    const dead = new Map<Item, WeirError>()
     for (const item of items) {
       const { position } = item.entry
       if (position !== undefined) {
@@ -119,7 +121,7 @@ export class Committer {
       }
       const problem = entryProblem(item.entry)
       if (problem === undefined) entries.push(item.entry)
-      else dead.push({ item, error: new WeirError('rejected', problem) })
+      else dead.set(item, new WeirError('rejected', problem))
     }
     const positions = [...next].map(([partition, offset]) => ({ partition, offset }))
     return { entries, dead, positions: positions.sort((a, b) => a.partition - b.partition) }
@@ -136,13 +138,13 @@ export class Committer {
   /** False when the positions were elsewhere, and nothing was written. */
   async #write(work: Work, merge: Merge): Promise<boolean> {
     const { pool, keepsLatest } = this.#options
-    const isPlain = work.positions.length === 0 && work.dead.length === 0
+    const isPlain = work.positions.length === 0 && work.dead.size === 0
     const [tenant] = merge.tenants
     if (isPlain && tenant === undefined) return true
     if (isPlain && keepsLatest && merge.late.ids.length === 0) {
       const { fresh, latest } = merge
       if (fresh.ids.length <= SMALL_POINTS) {
-        await pool.query(append(fresh, latest, countersOf(merge, new Map(), [])))
+        await pool.query(append(fresh, latest, countersOf(merge, new Map(), work.dead)))
         return true
       }
     }
@@ -186,14 +188,14 @@ export class Committer {
   async #bury(item: Item, error: WeirError): Promise<void> {
     const { pool, positions } = this.#options
     for (let left = TRIES; left > 0; left--) {
-      const work = { ...this.#sift([item]), entries: [], dead: [{ item, error }] }
+      const work = { ...this.#sift([item]), entries: [], dead: new Map([[item, error]]) }
       const merge = mergeEntries([], { index: this.#options.index, slots: [], spanUs: 1 })
       if (await pool.transaction(client => this.#inTransaction(client, work, merge))) {
         positions.moved(work.positions)
         break
       }
     }
-    item.refuse(error)
+    item.settle(error)
   }
 
   async #remake({ entries }: Work): Promise<void> {
@@ -212,8 +214,8 @@ function countersOf(
   dead: Work['dead'],
 ): CounterRow[] {
   const deadPoints = new Map<string, number>()
-  for (const { item } of dead) {
-    const { batch } = item.entry
+  for (const { entry } of dead.keys()) {
+    const { batch } = entry
     deadPoints.set(batch.tenant, (deadPoints.get(batch.tenant) ?? 0) + pointCount(batch))
   }
   return [...new Set([...merge.tenants.keys(), ...deadPoints.keys()])].map(tenant => {

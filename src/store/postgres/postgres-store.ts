@@ -25,6 +25,7 @@ import { Committer } from './committer.ts'
 import { readNewestSeries } from './newest-series.ts'
 import { keepLatest, neglectLatest } from './latest-table.ts'
 import { Partitions } from './partitions.ts'
+import { PendingWrites } from './pending-writes.ts'
 import { readRaw } from './point-reads.ts'
 import type { ReadContext } from './point-reads.ts'
 import { Positions } from './positions.ts'
@@ -67,6 +68,7 @@ export class PostgresStore implements Store {
   readonly capabilities = { readsFollowWrites: false, commitsOnWrite: true, isShared: true }
   readonly #context: ReadContext
   readonly #positions: Positions
+  readonly #pending: PendingWrites
   readonly #writer: Writer
   readonly #stats: StatsReader
   readonly #slowest: SlowestStatements
@@ -107,11 +109,9 @@ export class PostgresStore implements Store {
     const committer = new Committer({
       ...{ pool, index, partitions, positions: this.#positions, keepsLatest },
     })
-    const writerOptions = {
-      committer,
-      maxPendingBytes: options.maxPendingBytes ?? Infinity,
-      onCommit: () => this.#tell(),
-    }
+    const pending = new PendingWrites(options.maxPendingBytes ?? Infinity)
+    this.#pending = pending
+    const writerOptions = { committer, pending, onCommit: () => this.#tell() }
     this.#writer = keepsLatest ? new MergedWriter(writerOptions) : new SingleWriter(writerOptions)
   }
 
@@ -123,7 +123,7 @@ export class PostgresStore implements Store {
 
   async positions(): Promise<readonly LogPosition[]> {
     const positions = await this.#positions.read()
-    for (const { partition, offset } of positions) this.#writer.order.reached(partition, offset)
+    for (const { partition, offset } of positions) this.#pending.order.reached(partition, offset)
     return positions
   }
 
@@ -161,7 +161,7 @@ export class PostgresStore implements Store {
   }
 
   async stats(): Promise<StoreStats> {
-    return { ...(await this.#stats.read()), memoryBytes: this.#writer.pendingBytes }
+    return { ...(await this.#stats.read()), memoryBytes: this.#pending.bytes }
   }
 
   async figures(): Promise<DatabaseFigures> {

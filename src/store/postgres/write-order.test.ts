@@ -7,7 +7,9 @@ import { WriteOrder } from './write-order.ts'
 
 const log = new TestLog()
 const [first, second, third] = [0, 1, 2].map((): StoreEntry => log.append(batchOf('t', [])))
-const elsewhere = log.append(batchOf('t', []), 1)
+const [elsewhere, elsewhereNext, elsewhereLast] = [0, 1, 2].map((): StoreEntry =>
+  log.append(batchOf('t', []), 1),
+)
 const isRetryable = (error: WeirError): boolean => error.kind === 'retryable'
 
 test('what follows a failed entry waits until that one has come again', () => {
@@ -21,6 +23,15 @@ test('what follows a failed entry waits until that one has come again', () => {
   order.admit([third])
 })
 
+test('what came before a failed entry and is under way yet does not let it be forgotten', () => {
+  const order = new WriteOrder()
+  order.failed([second])
+  order.admit([first])
+  assert.throws(() => order.admit([third]), isRetryable)
+  order.admit([first, second, third])
+  order.admit([third])
+})
+
 test('a position that others have moved past it lets a failed entry be forgotten', () => {
   const order = new WriteOrder()
   order.failed([second])
@@ -28,4 +39,17 @@ test('a position that others have moved past it lets a failed entry be forgotten
   assert.throws(() => order.admit([third]), isRetryable)
   order.reached(0, 2)
   order.admit([third])
+})
+
+test('what is not admitted whole leaves every mark, and has failed in its other partitions', () => {
+  const order = new WriteOrder()
+  order.failed([second])
+  order.failed([elsewhere])
+  assert.throws(() => order.admit([elsewhere, third]), isRetryable)
+  assert.throws(() => order.admit([third]), isRetryable)
+  assert.throws(() => order.admit([elsewhereNext]), isRetryable)
+  order.admit([elsewhere, elsewhereNext])
+  assert.throws(() => order.admit([elsewhereNext, third]), isRetryable)
+  assert.throws(() => order.admit([elsewhereLast]), isRetryable)
+  order.admit([second, third, elsewhereNext, elsewhereLast])
 })

@@ -9,18 +9,24 @@ export class WriteOrder {
   /** Of a partition, the first offset that failed. */
   readonly #failed = new Map<number, number>()
 
-  /** @throws WeirError `retryable` when an earlier entry of the partition has to come first */
+  /**
+   * All of them or none, which have failed then too.
+   * @throws WeirError `retryable` when an earlier entry of a partition has to come first
+   */
   admit(entries: readonly StoreEntry[]): void {
+    if (this.#failed.size === 0) return
+    /** The partitions whose failed entry is among them. */
+    const again = new Set<number>()
     for (const { position } of entries) {
       if (position === undefined) continue
       const { partition, offset } = position
-      const failed = this.#failed.get(partition)
-      if (failed === undefined) continue
-      if (offset > failed) {
-        throw new WeirError('retryable', `entry ${failed} of partition ${partition} comes first`)
-      }
-      this.#failed.delete(partition)
+      const failed = this.#failed.get(partition) ?? Infinity
+      if (offset === failed) again.add(partition)
+      if (offset <= failed || again.has(partition)) continue
+      this.failed(entries)
+      throw new WeirError('retryable', `entry ${failed} of partition ${partition} comes first`)
     }
+    for (const partition of again) this.#failed.delete(partition)
   }
 
   failed(entries: readonly StoreEntry[]): void {

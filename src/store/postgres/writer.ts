@@ -1,24 +1,22 @@
 import { pointCount } from '../../model/batch.ts'
 import { postgresError } from '../../postgres/postgres-error.ts'
-import { WeirError } from '../../ports/errors.ts'
+import type { WeirError } from '../../ports/errors.ts'
 import type { StoreEntry } from '../../ports/store.ts'
 import type { Committer, Item } from './committer.ts'
-import { WriteOrder } from './write-order.ts'
+import type { PendingWrites } from './pending-writes.ts'
 
 /** Brings entries to the committer, in the way that the configuration says. */
 export interface Writer {
   write(entries: readonly StoreEntry[]): Promise<void>
   /** Resolves when what was called before has been answered. */
   drained(): Promise<void>
-  readonly order: WriteOrder
-  readonly pendingBytes: number
 }
 
 export interface WriterOptions {
-  readonly committer: Committer
+  readonly committer: Pick<Committer, 'commit'>
+  readonly pending: PendingWrites
   /** After each commit. */
   readonly onCommit: () => void
-  readonly maxPendingBytes: number
 }
 
 interface Write {
@@ -27,6 +25,8 @@ interface Write {
   readonly bytes: number
   readonly resolve: () => void
   readonly reject: (error: WeirError) => void
+  /** Entries of it that are neither stored nor refused for good. */
+  unsettled: number
   /** Of an entry of it that can never be stored. */
   refusal: WeirError | undefined
 }
@@ -34,57 +34,25 @@ interface Write {
 /** Bounds of what one transaction writes: long ones would make everybody wait. */
 const MERGE_POINTS = 50_000
 const MERGE_BYTES = 16 << 20
-const RETRY_AFTER_MS = 1000
-
-/** Counts what is under way, and refuses what is too much. */
-class Pending {
-  readonly order = new WriteOrder()
-  readonly #maxBytes: number
-  bytes = 0
-
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes
-  }
-
-  /** @throws WeirError */
-  take(entries: readonly StoreEntry[]): number {
-    this.order.admit(entries)
-    if (this.bytes > this.#maxBytes) {
-      throw new WeirError('overloaded', 'the database takes less than is sent', {
-        ...{ limit: 'store.maxPendingBytes', retryAfterMs: RETRY_AFTER_MS },
-      })
-    }
-    const bytes = entries.reduce((sum, { frame }) => sum + frame.byteLength, 0)
-    this.bytes += bytes
-    return bytes
-  }
-}
 
 /** All that waits goes into one transaction; while it runs, more gathers for the next. */
 export class MergedWriter implements Writer {
   readonly #options: WriterOptions
-  readonly #pending: Pending
   #queue: Write[] = []
   #running: Promise<void> | undefined = undefined
 
   constructor(options: WriterOptions) {
     this.#options = options
-    this.#pending = new Pending(options.maxPendingBytes)
-  }
-
-  get order(): WriteOrder {
-    return this.#pending.order
-  }
-
-  get pendingBytes(): number {
-    return this.#pending.bytes
   }
 
   async write(entries: readonly StoreEntry[]): Promise<void> {
-    const bytes = this.#pending.take(entries)
+    const bytes = this.#options.pending.take(entries)
     const points = entries.reduce((sum, { batch }) => sum + pointCount(batch), 0)
     return new Promise((resolve, reject) => {
-      this.#queue.push({ entries, points, bytes, resolve, reject, refusal: undefined })
+      this.#queue.push({
+        ...{ entries, points, bytes, resolve, reject },
+        ...{ unsettled: entries.length, refusal: undefined },
+      })
       this.#running ??= this.#run()
     })
   }
@@ -122,7 +90,7 @@ export class MergedWriter implements Writer {
 
   #end(writes: readonly Write[]): void {
     for (const { bytes, resolve, reject, refusal } of writes) {
-      this.#pending.bytes -= bytes
+      this.#options.pending.done(bytes)
       if (refusal === undefined) resolve()
       else reject(refusal)
     }
@@ -130,16 +98,18 @@ export class MergedWriter implements Writer {
 
   /** With what waits behind it in the same partitions of the log. */
   #fail(writes: readonly Write[], error: WeirError): void {
-    const failed = [...writes]
-    for (const { entries } of writes) this.order.failed(entries)
+    const { pending } = this.#options
+    // They may have been committed one by one, and the first ones are.
+    this.#end(writes.filter(({ unsettled }) => unsettled === 0))
+    const failed = writes.filter(({ unsettled }) => unsettled > 0)
     this.#queue = this.#queue.filter(write => {
       if (write.entries.every(({ position }) => position === undefined)) return true
-      this.order.failed(write.entries)
       failed.push(write)
       return false
     })
-    for (const { bytes, reject } of failed) {
-      this.#pending.bytes -= bytes
+    for (const { entries, bytes, reject } of failed) {
+      pending.order.failed(entries)
+      pending.done(bytes)
       reject(error)
     }
   }
@@ -151,34 +121,23 @@ export class MergedWriter implements Writer {
  */
 export class SingleWriter implements Writer {
   readonly #options: WriterOptions
-  readonly #pending: Pending
   /** The last entry of each device or log partition that is under way. */
   readonly #last = new Map<string, Promise<void>>()
 
   constructor(options: WriterOptions) {
     this.#options = options
-    this.#pending = new Pending(options.maxPendingBytes)
-  }
-
-  get order(): WriteOrder {
-    return this.#pending.order
-  }
-
-  get pendingBytes(): number {
-    return this.#pending.bytes
   }
 
   async write(entries: readonly StoreEntry[]): Promise<void> {
-    const bytes = this.#pending.take(entries)
+    const { pending, onCommit } = this.#options
+    const bytes = pending.take(entries)
     let refusal: WeirError | undefined
-    const items = entries.map(entry => ({
-      entry,
-      refuse: (error: WeirError) => void (refusal = error),
-    }))
+    const settle = (error?: WeirError): void => void (refusal ??= error)
+    const items = entries.map(entry => ({ entry, settle }))
     // All of them are started before the first wait, so that they keep their order.
     const results = await Promise.allSettled(items.map(item => this.#inOrder(item)))
-    this.#pending.bytes -= bytes
-    this.#options.onCommit()
+    pending.done(bytes)
+    onCommit()
     for (const result of results) if (result.status === 'rejected') throw result.reason
     if (refusal !== undefined) throw refusal
   }
@@ -201,20 +160,24 @@ export class SingleWriter implements Writer {
   }
 
   async #commit(item: Item): Promise<void> {
+    const { order } = this.#options.pending
     try {
       // An entry before it may have failed meanwhile.
-      this.order.admit([item.entry])
+      order.admit([item.entry])
       await this.#options.committer.commit([item])
     } catch (error) {
-      this.order.failed([item.entry])
+      order.failed([item.entry])
       throw postgresError(error)
     }
   }
 }
 
 function itemsOf(write: Write): Item[] {
-  const refuse = (error: WeirError): void => void (write.refusal = error)
-  return write.entries.map(entry => ({ entry, refuse }))
+  const settle = (refusal?: WeirError): void => {
+    write.unsettled--
+    write.refusal ??= refusal
+  }
+  return write.entries.map(entry => ({ entry, settle }))
 }
 
 function keysOf({ batch, position }: StoreEntry): string[] {

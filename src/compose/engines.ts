@@ -44,13 +44,14 @@ export const stores: Engines<Store, Config['store']['engine']> = {
       flushIntervalMs: store.flushIntervalMs,
       partitionMs: store.partitionMs,
     }),
-  postgres: async ({ config }) =>
+  postgres: async ({ config, onWarning }) =>
     (await import('../store/postgres/postgres-store.ts')).PostgresStore.open({
       postgres: { ...config.postgres, applicationName: 'weir store' },
       ...config.store.postgres,
       partitionMs: config.store.partitionMs,
       maxPendingBytes: config.store.maxPendingBytes,
       log: logIdentity(config),
+      onWarning,
     }),
 }
 

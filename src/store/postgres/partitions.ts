@@ -14,6 +14,8 @@ interface Partition extends Span {
   readonly name: string
 }
 
+const LOCK_TIMEOUT_MS = 2000
+
 /**
  * The partitions of `points` by time, made when a point needs one that is missing. They are listed in a table, so that a
  * span that was configured differently once stays as it is: a new partition fits between its neighbours.
@@ -63,18 +65,20 @@ export class Partitions {
     })
   }
 
-  /** Drops partitions whose points are all older. */
+  /**
+   * Drops partitions whose points are all older, the oldest first, each in a transaction of its own.
+   * @throws WeirError `retryable` when one is in use; those before it are dropped
+   */
   async dropBefore(time: number): Promise<void> {
-    if (this.#isHypertable) return dropChunksBefore(this.#pool, time)
-    await this.#pool.unhurried(async client => {
-      await this.lock(client)
-      const old = (await listed(client)).filter(({ end }) => end <= time)
-      for (const { name, start } of old) {
-        await client.query(`DROP TABLE IF EXISTS ${name}`)
-        await client.query(`DELETE FROM partitions WHERE start_time = ${timeLiteral(start)}`)
-      }
-      this.#known = this.#known.filter(({ end }) => end > time)
-    })
+    if (this.#isHypertable) {
+      await this.#briefly(client => dropChunksBefore(client, time))
+      return
+    }
+    for (;;) {
+      const dropped = await this.#briefly(client => this.#dropOldest(client, time))
+      if (dropped === undefined) return
+      this.#known = this.#known.filter(({ start }) => start !== dropped.start)
+    }
   }
 
   /** One process at a time changes the partitions. */
@@ -83,6 +87,26 @@ export class Partitions {
       text: 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))',
       values: [`weir.partitions.${this.#pool.schema}`],
     })
+  }
+
+  /**
+   * A transaction that waits for no lock for long. Whoever dumps the tables has them locked for hours; who wants to drop
+   * one waits for that, and all who read or write wait behind.
+   */
+  #briefly<T>(work: (client: PostgresClient) => Promise<T>): Promise<T> {
+    return this.#pool.unhurried(async client => {
+      await client.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`)
+      return work(client)
+    })
+  }
+
+  async #dropOldest(client: PostgresClient, time: number): Promise<Partition | undefined> {
+    await this.lock(client)
+    const [oldest] = await listed(client)
+    if (oldest === undefined || oldest.end > time) return undefined
+    await client.query(`DROP TABLE IF EXISTS ${oldest.name}`)
+    await client.query(`DELETE FROM partitions WHERE start_time = ${timeLiteral(oldest.start)}`)
+    return oldest
   }
 
   async #make(

@@ -54,6 +54,8 @@ export interface PostgresStoreOptions {
   /** Partitions whose points are all older are dropped; 0: none. */
   readonly retentionMs?: number
   readonly clock?: Clock
+  /** What people should know, although everything works. */
+  readonly onWarning?: ((message: string) => void) | undefined
   /** Which log the positions are of. */
   readonly log?: string
 }
@@ -103,8 +105,10 @@ export class PostgresStore implements Store {
     this.#positions = new Positions(pool, options.log ?? 'log')
     this.#stats = new StatsReader(pool)
     this.#slowest = new SlowestStatements(pool)
-    const { retentionMs = 0, clock = systemClock } = options
-    if (retentionMs > 0) this.#retention = new Retention(partitions, { clock, retentionMs })
+    const { retentionMs = 0, clock = systemClock, onWarning = () => {} } = options
+    if (retentionMs > 0) {
+      this.#retention = new Retention(partitions, { clock, retentionMs, onWarning })
+    }
     const index = new SeriesIndex(pool)
     const committer = new Committer({
       ...{ pool, index, partitions, positions: this.#positions, keepsLatest },

@@ -1,19 +1,27 @@
+import { errorText } from '../../kit/error-text.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Partitions } from './partitions.ts'
 
-const HOUR_MS = 3_600_000
+const INTERVAL_MS = 10 * 60_000
 
-/** Drops partitions whose points are all older than is kept, at the start and then every hour. */
+export interface RetentionOptions {
+  readonly clock: Clock
+  readonly retentionMs: number
+  readonly onWarning: (message: string) => void
+}
+
+/** Drops partitions whose points are all older than is kept, at the start and then every ten minutes. */
 export class Retention {
+  readonly #partitions: Pick<Partitions, 'dropBefore'>
+  readonly #options: RetentionOptions
   readonly #stopTimer: () => void
-  readonly #drop: () => Promise<unknown>
-  #dropping: Promise<unknown> = Promise.resolve()
+  #dropping: Promise<void> = Promise.resolve()
 
   constructor(partitions: Pick<Partitions, 'dropBefore'>, options: RetentionOptions) {
-    const { clock, retentionMs } = options
-    this.#drop = () => partitions.dropBefore((clock.nowMs() - retentionMs) * 1000)
+    this.#partitions = partitions
+    this.#options = options
     this.#run()
-    this.#stopTimer = clock.every(HOUR_MS, () => this.#run())
+    this.#stopTimer = options.clock.every(INTERVAL_MS, () => this.#run())
   }
 
   async stop(): Promise<void> {
@@ -22,12 +30,16 @@ export class Retention {
   }
 
   #run(): void {
-    // A database that is away is asked again in an hour.
-    this.#dropping = this.#dropping.then(this.#drop).catch(() => undefined)
+    this.#dropping = this.#dropping.then(() => this.#drop())
   }
-}
 
-export interface RetentionOptions {
-  readonly clock: Clock
-  readonly retentionMs: number
+  async #drop(): Promise<void> {
+    const { clock, retentionMs, onWarning } = this.#options
+    try {
+      await this.#partitions.dropBefore((clock.nowMs() - retentionMs) * 1000)
+    } catch (error) {
+      // Somebody dumps it, or the database is away: it is there the next time.
+      onWarning(`points that are older than is kept could not be dropped: ${errorText(error)}`)
+    }
+  }
 }

@@ -79,8 +79,8 @@ async function become(
 }
 
 /** Drops whole chunks whose points are all older. */
-export async function dropChunksBefore(pool: PostgresPool, timeUs: number): Promise<void> {
-  await pool.query({
+export async function dropChunksBefore(client: PostgresClient, timeUs: number): Promise<void> {
+  await run(client, {
     text: `SELECT drop_chunks('points', older_than => ${timeLiteral(timeUs)})`,
   })
 }

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import { describe, test, type TestContext } from 'node:test'
+import { fakeClock } from '../../../test/fixtures/fake-clock.ts'
+import { NO_POSTGRES, poolOptions, testSchema } from '../../../test/fixtures/postgres.ts'
+import { until } from '../../../test/fixtures/until.ts'
+import { PostgresPool } from '../../postgres/postgres-pool.ts'
+import { batchOf, TestLog } from '../test-log.ts'
+import { PostgresStore } from './postgres-store.ts'
+import type { PostgresStoreOptions } from './postgres-store.ts'
+
+const DAY_MS = 86_400_000
+const DAY_US = DAY_MS * 1000
+
+/** A store, and a way into its tables past it. */
+async function opened(t: TestContext, options: Partial<PostgresStoreOptions> = {}) {
+  const postgres = poolOptions(testSchema(t))
+  const pool = await PostgresPool.open(postgres)
+  t.after(() => pool.close())
+  const open = async (more: Partial<PostgresStoreOptions> = {}): Promise<PostgresStore> => {
+    const store = await PostgresStore.open({ postgres, ...options, ...more })
+    t.after(() => store.close())
+    return store
+  }
+  const run = (text: string) => pool.query({ text })
+  return { store: await open(), open, pool, run }
+}
+
+/** Writes one point of the only series at each of these times. */
+async function write(store: PostgresStore, times: readonly number[]): Promise<void> {
+  const points = times.map(time => ({ device: 'd', metric: 'm', time, value: time / DAY_US }))
+  const { batch, frame } = new TestLog().append(batchOf('plant', points))
+  await store.write([{ batch, frame }])
+}
+
+async function timesIn(store: PostgresStore): Promise<number[]> {
+  const select = { tenant: 'plant', devices: ['d'], metrics: [] }
+  const found = await store.read({
+    ...{ select, range: { start: 0, end: 2 ** 53 }, limit: 1e6, order: 'asc' },
+  })
+  return found.flatMap(({ timestamps }) => [...timestamps])
+}
+
+describe('partitions of points', { skip: NO_POSTGRES }, () => {
+  test('one that somebody dumps is dropped later, and nobody waits for that', async t => {
+    const { store, open, pool } = await opened(t)
+    await write(store, [0, DAY_US, 5 * DAY_US])
+    const clock = fakeClock(6 * DAY_MS)
+    const warnings: string[] = []
+    const options = {
+      ...{ clock, retentionMs: 2 * DAY_MS },
+      onWarning: (message: string) => void warnings.push(message),
+    }
+    await pool.transaction(async client => {
+      // As pg_dump has it all the time.
+      await client.query('LOCK TABLE points IN ACCESS SHARE MODE')
+      const keeper = await open(options)
+      await until('the drop is given up', () => warnings.length > 0)
+      assert.match(warnings[0], /could not be dropped: .*lock timeout/)
+      await write(store, [5 * DAY_US + 1])
+      assert.equal((await timesIn(keeper)).length, 4)
+      await keeper.close()
+    })
+    const keeper = await open(options)
+    await keeper.close()
+    assert.deepEqual(await timesIn(store), [5 * DAY_US, 5 * DAY_US + 1])
+    assert.equal(warnings.length, 1)
+  })
+})

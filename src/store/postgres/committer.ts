@@ -81,7 +81,7 @@ export class Committer {
   }
 
   async #commit(items: readonly Item[]): Promise<void> {
-    const { positions, keepsLatest } = this.#options
+    const { positions, partitions, keepsLatest } = this.#options
     // Without newest points nothing is known to be late: the first try finds out.
     let isLate = false
     for (let left = TRIES; ; left--) {
@@ -89,6 +89,7 @@ export class Committer {
       let merge: Merge | undefined
       try {
         merge = await this.#merge(work, isLate ? 'late' : keepsLatest ? undefined : 'fresh')
+        await partitions.ensure(merge.spans)
         if (await this.#write(work, merge)) {
           positions.moved(work.positions)
           for (const item of items) item.settle(work.dead.get(item))
@@ -130,9 +131,7 @@ export class Committer {
   async #merge({ entries }: Work, takenFor?: 'fresh' | 'late'): Promise<Merge> {
     const { index, partitions } = this.#options
     const slots = await index.slotsOf(entries.map(({ batch }) => batch))
-    const merge = mergeEntries(entries, { index, slots, spanUs: partitions.spanUs, takenFor })
-    await partitions.ensure(merge.spans)
-    return merge
+    return mergeEntries(entries, { index, slots, spanUs: partitions.spanUs, takenFor })
   }
 
   /** False when the positions were elsewhere, and nothing was written. */

@@ -65,4 +65,15 @@ describe('partitions of points', { skip: NO_POSTGRES }, () => {
     assert.deepEqual(await timesIn(store), [5 * DAY_US, 5 * DAY_US + 1])
     assert.equal(warnings.length, 1)
   })
+
+  test('a write that failed for its partition leaves the newest point as it is', async t => {
+    const { store, run } = await opened(t)
+    await write(store, [10])
+    await run('ALTER TABLE partitions RENAME TO hidden')
+    await assert.rejects(write(store, [5 * DAY_US]), { kind: 'retryable' })
+    await run('ALTER TABLE hidden RENAME TO partitions')
+    await write(store, [20])
+    const newest = await store.newest({ tenant: 'plant', limit: 9 })
+    assert.deepEqual(newest, [{ device: 'd', metric: 'm', timeUs: 20 }])
+  })
 })

@@ -7,6 +7,7 @@ import type { LogPosition } from '../../ports/log.ts'
 import type { StoreEntry } from '../../ports/store.ts'
 import { entryProblem, mergeEntries } from './merge.ts'
 import type { Merge } from './merge.ts'
+import { lacksPartition } from './partitions.ts'
 import type { Partitions } from './partitions.ts'
 import type { Positions } from './positions.ts'
 import type { SeriesIndex } from './series-index.ts'
@@ -48,9 +49,8 @@ interface Work {
 /** Points that one statement writes in less time than a transaction of several takes. */
 const SMALL_POINTS = 500
 const TRIES = 5
+const RETRY_AFTER_MS = 1000
 const UNIQUE_VIOLATION = '23505'
-/** No partition for a point: somebody dropped it. */
-const CHECK_VIOLATION = '23514'
 
 /**
  * Writes entries in one transaction: points, newest points, counters and log positions, or nothing of them.
@@ -98,10 +98,11 @@ export class Committer {
         // Another process has gone on with the log: sift again.
       } catch (error) {
         if (merge !== undefined && keepsLatest) this.#options.index.doubt(merge.slots)
-        const state = sqlState((error as Error).cause)
-        if (left <= 1) throw error
-        if (state === UNIQUE_VIOLATION && !isLate) isLate = true
-        else if (state === CHECK_VIOLATION) await this.#remake(work)
+        const { cause } = error as Error
+        const isUnplaced = lacksPartition(cause)
+        if (left <= 1) throw isUnplaced ? unplaced(cause) : error
+        if (isUnplaced) await this.#remake(work)
+        else if (sqlState(cause) === UNIQUE_VIOLATION && !isLate) isLate = true
         else throw error
       }
     }
@@ -199,11 +200,17 @@ export class Committer {
 
   async #remake({ entries }: Work): Promise<void> {
     const { partitions } = this.#options
-    await partitions.load()
+    await partitions.relearn()
     const times = new Set<number>()
     for (const { batch } of entries) for (const time of batch.timestamps) times.add(time)
     await partitions.ensure(times)
   }
+}
+
+/** The server says that the points are wrong, but another time there is a place for them. */
+function unplaced(cause: unknown): WeirError {
+  const message = 'PostgreSQL: the partitions that points need are gone again and again'
+  return new WeirError('retryable', message, { cause, retryAfterMs: RETRY_AFTER_MS })
 }
 
 /** One row a tenant: a statement cannot change a row twice. */

@@ -76,4 +76,50 @@ describe('partitions of points', { skip: NO_POSTGRES }, () => {
     const newest = await store.newest({ tenant: 'plant', limit: 9 })
     assert.deepEqual(newest, [{ device: 'd', metric: 'm', timeUs: 20 }])
   })
+
+  for (const way of [
+    'DROP TABLE points_19700103',
+    'ALTER TABLE points DETACH PARTITION points_19700103',
+  ]) {
+    test(`one that is gone is made again by the write that needs it (${way})`, async t => {
+      const { store, open, run } = await opened(t)
+      await write(store, [DAY_US, 2 * DAY_US, 3 * DAY_US])
+      await run(way)
+      await write(store, [2 * DAY_US + 1])
+      const expected = [DAY_US, 2 * DAY_US + 1, 3 * DAY_US]
+      assert.deepEqual(await timesIn(store), expected)
+      const other = await open()
+      await write(other, [2 * DAY_US + 2])
+      assert.equal((await timesIn(other)).length, 4)
+      assert.equal((await store.stats()).deadLettered, 0)
+    })
+  }
+
+  test('one that somebody has detached is theirs, and is not dropped when it is old', async t => {
+    const { store, open, run } = await opened(t)
+    await write(store, [0, DAY_US, 5 * DAY_US])
+    await run('ALTER TABLE points DETACH PARTITION points_19700101')
+    const keeper = await open({ clock: fakeClock(6 * DAY_MS), retentionMs: 2 * DAY_MS })
+    await keeper.close()
+    assert.deepEqual(await timesIn(store), [5 * DAY_US])
+    assert.equal((await run('SELECT FROM points_19700101')).rowCount, 1)
+  })
+
+  test('points for which there is no partition, whatever is done, may come again', async t => {
+    const { store, run } = await opened(t)
+    await write(store, [0])
+    // As PostgreSQL says that there is none.
+    await run(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN RAISE 'no partition' USING ERRCODE = 'check_violation'; END $$`)
+    await run(
+      'CREATE TRIGGER refuse BEFORE INSERT ON points FOR EACH ROW EXECUTE FUNCTION refuse()',
+    )
+    await assert.rejects(write(store, [1]), { kind: 'retryable', message: /are gone/ })
+    await run('DROP TRIGGER refuse ON points')
+    await write(store, [1])
+    await run('ALTER TABLE points ADD CONSTRAINT own CHECK (value < 2)')
+    await assert.rejects(write(store, [3 * DAY_US]), { kind: 'rejected' })
+    assert.deepEqual(await timesIn(store), [0, 1])
+    assert.equal((await store.stats()).deadLettered, 1)
+  })
 })

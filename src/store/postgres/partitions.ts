@@ -1,3 +1,4 @@
+import { sqlState } from '../../postgres/postgres-error.ts'
 import { run } from '../../postgres/postgres-pool.ts'
 import type { PostgresClient, PostgresPool } from '../../postgres/postgres-pool.ts'
 import { microseconds } from './statements.ts'
@@ -15,6 +16,7 @@ interface Partition extends Span {
 }
 
 const LOCK_TIMEOUT_MS = 2000
+const CHECK_VIOLATION = '23514'
 
 /**
  * The partitions of `points` by time, made when a point needs one that is missing. They are listed in a table, so that a
@@ -65,6 +67,14 @@ export class Partitions {
     })
   }
 
+  /** Finds out which are no partitions any more, because somebody has dropped or detached them. */
+  async relearn(): Promise<void> {
+    this.#known = await this.#pool.unhurried(async client => {
+      await this.lock(client)
+      return this.#attached(client)
+    })
+  }
+
   /**
    * Drops partitions whose points are all older, the oldest first, each in a transaction of its own.
    * @throws WeirError `retryable` when one is in use; those before it are dropped
@@ -102,11 +112,22 @@ export class Partitions {
 
   async #dropOldest(client: PostgresClient, time: number): Promise<Partition | undefined> {
     await this.lock(client)
-    const [oldest] = await listed(client)
+    const [oldest] = await this.#attached(client)
     if (oldest === undefined || oldest.end > time) return undefined
-    await client.query(`DROP TABLE IF EXISTS ${oldest.name}`)
+    await client.query(`DROP TABLE ${oldest.name}`)
     await client.query(`DELETE FROM partitions WHERE start_time = ${timeLiteral(oldest.start)}`)
     return oldest
+  }
+
+  /** What is listed, after what is none has been struck off. */
+  async #attached(client: PostgresClient): Promise<Partition[]> {
+    const { schema } = this.#pool
+    await client.query(
+      `DELETE FROM partitions l WHERE NOT EXISTS (SELECT FROM pg_inherits i
+        WHERE i.inhparent = '${schema}.points'::regclass
+        AND i.inhrelid = to_regclass('${schema}.' || l.name))`,
+    )
+    return listed(client)
   }
 
   async #make(
@@ -118,7 +139,7 @@ export class Partitions {
     const at = known.findLastIndex(({ start }) => start <= time) + 1
     const start = Math.max(aligned, known[at - 1]?.end ?? 0)
     const end = Math.min(aligned + this.#spanUs, known[at]?.start ?? Infinity)
-    const name = nameOf(start)
+    const name = await this.#freeName(client, nameOf(start))
     // Attaching locks out nobody who reads or writes, other than CREATE TABLE … PARTITION OF.
     await client.query(`CREATE TABLE ${name} (LIKE points INCLUDING ALL)`)
     const bounds = `FROM (${timeLiteral(start)}) TO (${timeLiteral(end)})`
@@ -129,6 +150,25 @@ export class Partitions {
     })
     return known.toSpliced(at, 0, { start, end, name })
   }
+
+  /** The table of a partition that was detached keeps its name, and its points. */
+  async #freeName(client: PostgresClient, name: string): Promise<string> {
+    for (let n = 1; ; n++) {
+      const free = n === 1 ? name : `${name}_${n}`
+      const { rows } = await run<{ isFree: boolean }>(client, {
+        text: 'SELECT to_regclass($1) IS NULL AS "isFree"',
+        values: [`${this.#pool.schema}.${free}`],
+      })
+      if (rows[0].isFree) return free
+    }
+  }
+}
+
+/** No partition for a point. PostgreSQL says it as a check that failed, which has no name. */
+export function lacksPartition(error: unknown): boolean {
+  if (sqlState(error) !== CHECK_VIOLATION) return false
+  const { constraint } = error as { readonly constraint?: string }
+  return constraint === undefined
 }
 
 /** `points_20260115`, with the time of day where it begins at another. */

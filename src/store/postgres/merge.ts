@@ -1,7 +1,6 @@
 import { pointCount } from '../../model/batch.ts'
 import type { StoreEntry } from '../../ports/store.ts'
 import type { Columns } from './binary.ts'
-import { UNUSED } from './series-index.ts'
 import type { SeriesIndex } from './series-index.ts'
 
 /** Points of one tenant in a merge. */
@@ -31,7 +30,7 @@ export interface Merge {
 }
 
 export interface MergeOptions {
-  readonly index: SeriesIndex
+  readonly index: Pick<SeriesIndex, 'ids' | 'newest' | 'counts' | 'tenantOf'>
   /** Of each entry, the slots of its series. */
   readonly slots: readonly Uint32Array[]
   readonly spanUs: number
@@ -108,28 +107,21 @@ function tally(tenants: Map<string, TenantTally>, tenant: string, more: TenantTa
   sums.fresh += more.fresh
 }
 
-/** Counts, then places: two passes over the points, none over names. */
+/** Counts, then places: two passes over the points, none over names or over series that have none. */
 function gather(entries: readonly StoreEntry[], { index, slots }: MergeOptions): Gathered {
-  const counts = new Uint32Array(index.size)
-  let total = 0
-  let hasTexts = false
-  for (const [e, { batch }] of entries.entries()) {
-    const own = slots[e]
-    const { seriesIndex } = batch
-    for (let p = 0; p < seriesIndex.length; p++) counts[own[seriesIndex[p]]]++
-    total += pointCount(batch)
-    hasTexts ||= batch.texts !== undefined
-  }
-  const groups = groupsOf(entries.length, { index, slots, counts })
+  const total = entries.reduce((sum, { batch }) => sum + pointCount(batch), 0)
+  const hasTexts = entries.some(({ batch }) => batch.texts !== undefined)
+  const timestamps = new Float64Array(total)
+  const values = new Float64Array(total)
+  const texts = hasTexts ? new Array<string | undefined>(total).fill(undefined) : undefined
+  const { counts } = index
+  const groups = groupsOf(entries, { index, slots })
   const starts = new Uint32Array(groups.length + 1)
   for (let g = 0; g < groups.length; g++) {
     starts[g + 1] = starts[g] + counts[groups[g]]
     // From here on: where the next point of the series goes.
     counts[groups[g]] = starts[g]
   }
-  const timestamps = new Float64Array(total)
-  const values = new Float64Array(total)
-  const texts = hasTexts ? new Array<string | undefined>(total).fill(undefined) : undefined
   for (const [e, { batch }] of entries.entries()) {
     const own = slots[e]
     const { seriesIndex } = batch
@@ -140,24 +132,25 @@ function gather(entries: readonly StoreEntry[], { index, slots }: MergeOptions):
       if (texts !== undefined) texts[at] = batch.texts?.[p]
     }
   }
+  for (const slot of groups) counts[slot] = 0
   return { groups, starts, timestamps, values, texts }
 }
 
-/** The slots that have points, by rising id. */
+/** Counts the points of each slot; those that have some, by rising id. */
 function groupsOf(
-  entries: number,
-  { index, slots, counts }: Pick<MergeOptions, 'index' | 'slots'> & { counts: Uint32Array },
+  entries: readonly StoreEntry[],
+  { index, slots }: Pick<MergeOptions, 'index' | 'slots'>,
 ): Uint32Array {
-  const seen = new Uint8Array(counts.length)
+  const { counts, ids } = index
   const groups: number[] = []
-  for (let e = 0; e < entries; e++) {
-    for (const slot of slots[e]) {
-      if (slot === UNUSED || seen[slot] === 1) continue
-      seen[slot] = 1
-      groups.push(slot)
+  for (const [e, { batch }] of entries.entries()) {
+    const own = slots[e]
+    const { seriesIndex } = batch
+    for (let p = 0; p < seriesIndex.length; p++) {
+      const slot = own[seriesIndex[p]]
+      if (counts[slot]++ === 0) groups.push(slot)
     }
   }
-  const { ids } = index
   return Uint32Array.from(groups).sort((a, b) => ids[a] - ids[b])
 }
 

@@ -4,7 +4,7 @@ import type { PostgresClient, PostgresPool } from '../../postgres/postgres-pool.
 import { microseconds } from './statements.ts'
 
 /** No point of the batch belongs to it. */
-export const UNUSED = 0xffff_ffff
+const UNUSED = 0xffff_ffff
 
 interface NewSeries {
   readonly tenant: string
@@ -23,13 +23,10 @@ export class SeriesIndex {
   readonly #uncertain = new Set<number>()
   #ids = new Float64Array(1024)
   #newest = new Float64Array(1024)
+  #counts = new Uint32Array(1024)
 
   constructor(pool: PostgresPool) {
     this.#pool = pool
-  }
-
-  get size(): number {
-    return this.#tenants.length
   }
 
   get ids(): Float64Array {
@@ -42,6 +39,14 @@ export class SeriesIndex {
    */
   get newest(): Float64Array {
     return this.#newest
+  }
+
+  /**
+   * Zeros, for whoever counts by slot, and leaves zeros: made anew for each commit it would cost as much as there are
+   * series, however few of them have points.
+   */
+  get counts(): Uint32Array {
+    return this.#counts
   }
 
   tenantOf(slot: number): string {
@@ -123,6 +128,7 @@ export class SeriesIndex {
     if (slot === this.#ids.length) {
       this.#ids = grown(this.#ids)
       this.#newest = grown(this.#newest)
+      this.#counts = new Uint32Array(this.#ids.length)
     }
     this.#ids[slot] = id
     this.#newest[slot] = newest

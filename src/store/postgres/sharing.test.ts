@@ -110,6 +110,38 @@ describe('several stores on one PostgreSQL', { skip: NO_POSTGRES }, () => {
     assert.deepEqual([stored, duplicate], [820, 820 + 4 - 0])
   })
 
+  test('of two that make a point at once, the newest point is the one that is stored', async t => {
+    const schema = testSchema(t)
+    const [one, other] = await Promise.all([open(t, schema), open(t, schema)])
+    const point = (device: string, time: number, value: number): TestPoint => ({
+      ...{ device, metric: 'm', time, value },
+    })
+    await one.write([entry([point('a', 1, 0), point('b', 1, 0)])])
+    await other.write([entry([point('a', 2, 0)])])
+    const pool = await PostgresPool.open(poolOptions(schema))
+    t.after(() => pool.close())
+    let writing: Promise<void> | undefined
+    await pool.transaction(async client => {
+      // A third one makes a point of b.
+      await client.query(`INSERT INTO points SELECT series_id, time + INTERVAL '1 us', 7
+        FROM points JOIN series ON id = series_id AND device = 'b'`)
+      // The point of a is there, which the first one does not know: all of it is merged.
+      writing = one.write([entry([point('a', 2, 5), point('b', 2, 5)])])
+      const waiting = `SELECT FROM pg_locks WHERE NOT granted AND pid IN (
+        SELECT pid FROM pg_stat_activity WHERE query LIKE '%unnest%')`
+      await until('it to wait', async () => (await pool.query({ text: waiting })).rowCount > 0)
+      await client.query(`UPDATE latest l SET time = p.time, value = p.value FROM points p
+        WHERE p.series_id = l.series_id AND p.value = 7`)
+    })
+    await writing
+    assert.deepEqual((await rows(one, 'b')).at(-1), [2, 5])
+    const select = { tenant: TENANT, devices: ['b'], metrics: [] }
+    const [newest] = await one.read({ select, range: EVERYTHING, limit: 1, order: 'desc' })
+    assert.deepEqual([newest.timestamps[0], newest.values[0]], [2, 5])
+    // The third one counts nothing.
+    assert.deepEqual(await countsOf(one), [3, 2, 0])
+  })
+
   test('partitions are made once, far in the past too, and where the span was another', async t => {
     const schema = testSchema(t)
     const stores = await Promise.all([

@@ -52,35 +52,46 @@ const SETTLE = `WITH newest AS (INSERT INTO latest AS l SELECT * FROM ${points(1
 
 /**
  * Points that may repeat keys. What is there is changed where it differs, bit for bit; what is not is made. A key that
- * another transaction makes at the same time counts as theirs, and the value of either may stay.
+ * another transaction makes at the same time is neither: it counts as theirs, and their value stays.
  */
-const merge = ({ timestamps }: Columns): string => `
-  WITH v AS (SELECT * FROM ${points(1)} v (series_id, time, value, text)),
-  changed AS (
-    UPDATE points p SET value = v.value, text = v.text FROM v
-    WHERE p.series_id = v.series_id AND p.time = v.time
-    AND p.time BETWEEN ${timeLiteral(least(timestamps))} AND ${timeLiteral(greatest(timestamps))}
-    AND (float8send(p.value) IS DISTINCT FROM float8send(v.value) OR p.text IS DISTINCT FROM v.text)),
-  made AS (
-    INSERT INTO points SELECT series_id, time, value, text FROM v
-    ON CONFLICT DO NOTHING RETURNING series_id)`
+function merge({ timestamps }: Columns): string {
+  const first = timeLiteral(least(timestamps))
+  const last = timeLiteral(greatest(timestamps))
+  const same = `p.series_id = v.series_id AND p.time = v.time AND p.time BETWEEN ${first} AND ${last}`
+  return `
+    WITH v AS (SELECT * FROM ${points(1)} v (series_id, time, value, text)),
+    there AS MATERIALIZED (
+      SELECT v.*, float8send(p.value) IS DISTINCT FROM float8send(v.value)
+        OR p.text IS DISTINCT FROM v.text AS differs
+      FROM v JOIN points p ON ${same}),
+    changed AS (
+      UPDATE points p SET value = v.value, text = v.text FROM there v WHERE v.differs AND ${same}),
+    made AS (
+      INSERT INTO points SELECT series_id, time, value, text FROM v
+      ON CONFLICT DO NOTHING RETURNING series_id)`
+}
 
 /** COPY of points that repeat no key; fails where they do. */
 export function copyPoints(client: PostgresClient, columns: Columns): Promise<number> {
   return copyIn(client, 'COPY points FROM STDIN (FORMAT binary)', copyRows(columns))
 }
 
-/** Merges points and says how many of each series were new. */
+/** Merges points and says how many of each series were new. In a transaction. */
 export async function mergePoints(
   client: PostgresClient,
   columns: Columns,
 ): Promise<Map<number, number>> {
-  const { rows } = await run<[number, number]>(client, {
-    text: `${merge(columns)} SELECT series_id, count(*) FROM made GROUP BY series_id`,
+  const statement = {
+    text: `${merge(columns)} SELECT series_id, count(*) FROM made GROUP BY series_id
+      UNION ALL SELECT NULL, count(*) FROM there`,
     values: arraysOf(columns),
-    rowMode: 'array',
-  })
-  return new Map(rows)
+    rowMode: 'array' as const,
+  }
+  const { rows } = await run<[number | null, number]>(client, statement)
+  // What another one has made meanwhile is there for the next statement, and the newest point must be as it is.
+  const met = rows.reduce((sum, [, count]) => sum + count, 0)
+  if (met < columns.ids.length) await run(client, statement)
+  return new Map(rows.filter((row): row is [number, number] => row[0] !== null))
 }
 
 /** Points of one tenant that repeat no key, and their count, as one statement; fails where they do. */

@@ -150,12 +150,16 @@ test('a connection that breaks is made again, and nothing is lost', LIMIT, async
 
 test('a refused subscription is an error in the log, a problem and a metric', LIMIT, async t => {
   let mayRead = false
+  let refusals = 0
   const broker = await openTestBroker(t, {
-    authorizeSubscribe: (_client, subscription, callback) =>
-      callback(null, mayRead || subscription.topic !== 'iot/data' ? subscription : null),
+    authorizeSubscribe: (_client, subscription, callback) => {
+      const isGranted = mayRead || subscription.topic !== 'iot/data'
+      if (!isGranted) refusals++
+      callback(null, isGranted ? subscription : null)
+    },
   })
   const tested = openTestBridge(t, { url: broker.url, filters: ['devices/+/+', 'iot/data'] })
-  const { bridge, lines } = tested
+  const { bridge, fake, lines } = tested
   await until(() => bridge.stats().refusedFilters === 1)
   assert.ok(bridge.stats().isConnected, 'the other filter works')
   assert.match(
@@ -168,6 +172,9 @@ test('a refused subscription is an error in the log, a problem and a metric', LI
     ['iot/data'],
     'said once, however often it is tried',
   )
+  await until(() => refusals >= 3)
+  await broker.publish('devices/p1/a', '1')
+  await until(() => fake.stored.length === 1)
   mayRead = true
   await until(() => bridge.stats().refusedFilters === 0)
   assert.equal(bridge.problem(), undefined)

@@ -164,7 +164,7 @@ export class BrokerLink {
     }
     if (this.refused.size > 0) {
       const again = [...this.refused.keys()]
-      this.#retry = setTimeout(() => void this.#begin(again, backoff), backoff.next())
+      this.#retry = setTimeout(() => void this.#subscribe(again, backoff), backoff.next())
       this.#retry.unref()
     }
     if (this.refused.size === options.filters.length || this.isSubscribed) return

@@ -14,6 +14,16 @@ interface StoredPacket {
   readonly brokerCounter: number
 }
 
+/** What was sent to a client and is not completed: the message, or its PUBREL instead (QoS 2). */
+interface SentPacket {
+  readonly cmd: string
+  readonly messageId: number
+  readonly topic?: string
+  readonly payload?: Uint8Array
+  brokerId?: string
+  brokerCounter?: number
+}
+
 interface SessionFilter {
   readonly clientId: string
   readonly topic: string
@@ -35,10 +45,11 @@ export interface Persistence {
   removeSubscriptions(client: ClientRef, filters: readonly string[]): Promise<void>
   cleanSubscriptions(client: ClientRef): Promise<void>
   outgoingEnqueueCombi(filters: readonly SessionFilter[], packet: StoredPacket): Promise<void>
+  outgoingUpdate(client: ClientRef, packet: SentPacket): Promise<void>
   outgoingClearMessageId(
     client: ClientRef,
     packet: { readonly messageId?: number },
-  ): Promise<StoredPacket | undefined>
+  ): Promise<object | undefined>
 }
 
 /** Bytes that a kept packet takes beside its topic and payload. */
@@ -56,6 +67,8 @@ export class BoundedPersistence {
   readonly #sessions = new Map<string, Set<string>>()
   readonly #queues = new Map<string, number>()
   #queuedBytes = 0
+  /** Bytes of the queued messages that were sent, by client and message id. */
+  readonly #sentBytes = new Map<string, number>()
   /** The clients whose queue was full for the message last queued. */
   readonly #skipped = new Set<string>()
   #skippedOf = 0
@@ -162,6 +175,16 @@ export class BoundedPersistence {
       }
       await enqueue([...room.values()], packet)
     }
+    const update = persistence.outgoingUpdate.bind(persistence)
+    persistence.outgoingUpdate = async (client, packet) => {
+      if (packet.topic !== undefined) this.#sentBytes.set(sentKey(client, packet), sizeOf(packet))
+      else if (packet.brokerId === undefined) {
+        // aedes takes two PUBRELs without a number for the same, and leaves a message behind.
+        packet.brokerId = 'released'
+        packet.brokerCounter = packet.messageId
+      }
+      await update(client, packet)
+    }
     const clear = persistence.outgoingClearMessageId.bind(persistence)
     persistence.outgoingClearMessageId = async (client, packet) => {
       // aedes asks so for a delivery that did not take place; there is no second copy to clear, and
@@ -172,12 +195,19 @@ export class BoundedPersistence {
       const left = (this.#queues.get(client.id) ?? 1) - 1
       if (left === 0) this.#queues.delete(client.id)
       else this.#queues.set(client.id, left)
-      this.#queuedBytes -= sizeOf(cleared)
+      // Of a message of QoS 2 nothing but the PUBREL is left in the queue.
+      const sent = sentKey(client, packet)
+      this.#queuedBytes -= this.#sentBytes.get(sent) ?? 0
+      this.#sentBytes.delete(sent)
       return cleared
     }
   }
 }
 
-function sizeOf(packet: StoredPacket): number {
-  return PACKET_OVERHEAD + 2 * packet.topic.length + packet.payload.length
+function sentKey({ id }: ClientRef, { messageId }: { readonly messageId?: number }): string {
+  return `${messageId} ${id}`
+}
+
+function sizeOf({ topic = '', payload }: Partial<StoredPacket>): number {
+  return PACKET_OVERHEAD + 2 * topic.length + (payload?.length ?? 0)
 }

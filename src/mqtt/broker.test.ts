@@ -215,6 +215,23 @@ test('messages kept for a client that is away, and retained ones, are bounded', 
   await closed.promise
 })
 
+test('messages of QoS 2 to a session that is kept are given back when they are complete', async t => {
+  const limits = { maxQueuedMessages: 12, maxQueuedBytes: 12_000 }
+  const { connect } = await openTestDoor(t, { limits })
+  const subscriber = await connect({ clientId: 's', clean: false })
+  const heard = hear(subscriber)
+  await subscriber.subscribeAsync('q', { qos: 2 })
+  const publisher = await connect()
+  for (let round = 1; round <= 20; round++) {
+    // Several at a time, so that PUBRELs wait together.
+    const payloads = ['a', 'b', 'c'].map(text => text.repeat(500))
+    await Promise.all(payloads.map(payload => publisher.publishAsync('q', payload, { qos: 2 })))
+    await until(() => heard.length >= 3 * round || !subscriber.connected)
+    assert.ok(subscriber.connected)
+  }
+  assert.equal(heard.length, 60)
+})
+
 test('MQTT over WebSocket at /mqtt is the same broker', async t => {
   const { door, connect, fake } = await openTestDoor(t)
   const http = createServer((_request, response) => response.end('http'))

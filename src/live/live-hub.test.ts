@@ -25,6 +25,7 @@ function subscriber(options: Partial<LiveSubscriber> = {}): LiveSubscriber & { g
     got,
     filter: { tenant: 't', wants: () => true },
     send: text => got.push(text) > 0,
+    replay: text => got.push(text) > 0,
     onDropped: () => {},
     ...options,
   }
@@ -117,6 +118,18 @@ test('a subscriber that cannot keep up is dropped and the others go on', () => {
   live.publish(entry(2))
   assert.equal(dropped, 1)
   assert.equal(fast.got.length, 2)
+  assert.equal(live.subscriberCount, 1)
+})
+
+test('who has enough of what it missed stays, and is not sent the rest', () => {
+  const live = hub()
+  for (let offset = 0; offset < 6; offset++) live.publish(entry(offset))
+  const reader = subscriber({ replay: text => reader.got.push(text) < 2 })
+  live.subscribe(reader, '0-0')
+  assert.deepEqual(
+    reader.got.map(text => text.split('\n')[0]),
+    ['id: 0-1', 'id: 0-2'],
+  )
   assert.equal(live.subscriberCount, 1)
 })
 

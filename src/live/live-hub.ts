@@ -30,6 +30,8 @@ export interface LiveSubscriber {
   readonly filter: LiveFilter
   /** Takes server-sent events as text. False: it cannot keep up, and is dropped (it may resume). */
   readonly send: (events: string) => boolean
+  /** As `send`, for what it missed. False: it has enough for now, and resumes for what follows. */
+  readonly replay: (events: string) => boolean
   readonly onDropped: () => void
 }
 
@@ -72,7 +74,10 @@ export class LiveHub {
   /** Called for every durable batch, before it is acknowledged. */
   publish(entry: LogEntry): void {
     this.#ring.push(entry)
-    for (const subscriber of this.#subscribers) this.#sendEntry(subscriber, entry)
+    for (const subscriber of this.#subscribers) {
+      const events = this.#eventsOf(entry, subscriber)
+      if (events !== '') this.#send(subscriber, events)
+    }
   }
 
   /** Something other than points, such as a device's change of status; it cannot be resumed. */
@@ -113,7 +118,10 @@ export class LiveHub {
     if (position !== undefined) {
       const { entries, complete } = this.#ring.after(position, tenant)
       if (!complete) this.#sendGap(subscriber, lastEventId)
-      for (const entry of entries) this.#sendEntry(subscriber, entry)
+      for (const entry of entries) {
+        const events = this.#eventsOf(entry, subscriber)
+        if (events !== '' && !subscriber.replay(events)) break
+      }
     } else if (lastEventId !== undefined) {
       // Of another process, perhaps: what came after it is not known here.
       this.#sendGap(subscriber, lastEventId)
@@ -140,12 +148,13 @@ export class LiveHub {
     this.#send(subscriber, `event: gap\ndata: ${JSON.stringify({ after })}\n\n`)
   }
 
-  #sendEntry(subscriber: LiveSubscriber, { batch, position }: LogEntry): void {
-    if (batch.tenant !== subscriber.filter.tenant) return
+  /** Nothing where the subscriber wants none of its points. */
+  #eventsOf({ batch, position }: LogEntry, subscriber: LiveSubscriber): string {
+    if (batch.tenant !== subscriber.filter.tenant) return ''
     const data = dataOf(batch, subscriber)
-    if (data === '') return
+    if (data === '') return ''
     const id = this.#ids.encode(batch.tenant, position)
-    this.#send(subscriber, `id: ${id}\nevent: points\ndata: ${data}\n\n`)
+    return `id: ${id}\nevent: points\ndata: ${data}\n\n`
   }
 
   #send(subscriber: LiveSubscriber, events: string): void {

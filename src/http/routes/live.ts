@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream'
 import Type from 'typebox'
+import type { LiveSubscriber } from '../../live/live-hub.ts'
 import type { HttpApp } from '../app.ts'
 import { mustReachAll } from '../auth.ts'
 import { responses } from '../openapi.ts'
@@ -9,8 +10,13 @@ import type { HttpServices } from '../services.ts'
 const HEARTBEAT_MS = 15_000
 /** A stream ends this soon after its key. */
 const ACCESS_CHECK_MS = 1000
-/** What may wait for a reader before it is dropped; it resumes where it was. */
+/**
+ * What may wait for a reader before it is dropped, and what it is sent at once of what it missed; it
+ * resumes where it was.
+ */
 const MAX_WAITING_BYTES = 1 << 20
+/** For a reader that has only a part of what it missed: to come back for the next one at once. */
+const COME_BACK = 'retry: 0\n\n'
 
 const schema = {
   tags: ['telemetry'],
@@ -21,7 +27,8 @@ const schema = {
     '`status` with a change of a device between online and offline, `violation` with what a device ' +
     'sent in the last second that is not as its product declares (flagged, refused, and the last ' +
     'one: metric, value, timestamp, reason), and `gap` where the stream missed something: resumed, ' +
-    'more than is kept, or from another process. Resumes by Last-Event-ID.',
+    'more than is kept, or from another process. Resumes by Last-Event-ID; the stream ends after a ' +
+    'part of what was missed when that is much, to be resumed again.',
   querystring: Type.Object({
     device_id: Type.Optional(Type.Array(Type.String())),
     metric: Type.Optional(Type.Array(Type.String())),
@@ -66,16 +73,7 @@ export function liveRoutes(app: HttpApp, services: HttpServices): void {
     const stream = new PassThrough()
     stream.write(': weir\nretry: 1000\n\n')
     const last = request.headers['last-event-id'] ?? query.last_event_id
-    const subscriber = {
-      filter: { tenant, wants },
-      send(events: string) {
-        if (stream.writableEnded || stream.destroyed) return true
-        if (stream.writableLength + stream.readableLength > MAX_WAITING_BYTES) return false
-        stream.write(events)
-        return true
-      },
-      onDropped: () => stream.destroy(),
-    }
+    const subscriber = { filter: { tenant, wants }, ...writingTo(stream) }
     const end = live.subscribe(subscriber, typeof last === 'string' ? last : undefined)
     if (end === undefined) {
       throw new HttpProblem(503, 'there are too many live streams', {
@@ -83,7 +81,11 @@ export function liveRoutes(app: HttpApp, services: HttpServices): void {
         headers: { 'retry-after': '5' },
       })
     }
-    const stopBeat = clock.every(HEARTBEAT_MS, () => void subscriber.send(': still here\n\n'))
+    const stopBeat = clock.every(HEARTBEAT_MS, () => {
+      // Who does not even take a part holds a place that others may want.
+      if (stream.writableEnded) stream.destroy()
+      else subscriber.send(': still here\n\n')
+    })
     const stopWatch = clock.every(ACCESS_CHECK_MS, () => {
       if (access.endsAtMs <= clock.nowMs()) stream.end()
     })
@@ -99,4 +101,24 @@ export function liveRoutes(app: HttpApp, services: HttpServices): void {
     reply.header('x-accel-buffering', 'no')
     void reply.send(stream)
   })
+}
+
+/** How a subscriber takes events, as long as its reader does. */
+function writingTo(stream: PassThrough): Omit<LiveSubscriber, 'filter'> {
+  const isFull = (): boolean => stream.writableLength + stream.readableLength > MAX_WAITING_BYTES
+  return {
+    send(events) {
+      if (stream.writableEnded || stream.destroyed) return true
+      if (isFull()) return false
+      stream.write(events)
+      return true
+    },
+    replay(events) {
+      stream.write(events)
+      if (!isFull()) return true
+      stream.end(COME_BACK)
+      return false
+    },
+    onDropped: () => stream.destroy(),
+  }
 }

@@ -12,7 +12,7 @@ import { Spool } from '../transfer/spool.ts'
 
 interface TransferParts {
   readonly store: Pick<Store, 'scan' | 'read'>
-  readonly gate: Pick<IngestGate, 'ingest'>
+  readonly gate: Pick<IngestGate, 'ingestHistory'>
 }
 
 /** Files out of the store and in through the gate. */
@@ -20,7 +20,7 @@ export function openTransfer({ data, transfer }: Config, { store, gate }: Transf
   return {
     exportPoints: request => exportPoints(store, request),
     importer: new Importer({
-      ingest: (sender, decode) => gate.ingest(sender, 'http', decode),
+      ingest: (sender, decode) => gate.ingestHistory(sender, decode),
       // The target is the gate's sink, which `ingest` above gave.
       decodeMessages: (piece, target) => decodeTelemetryLines(piece, target as PointSink),
       spool: new Spool(join(data, 'transfer'), transfer.maxSpoolBytes),

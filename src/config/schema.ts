@@ -212,7 +212,11 @@ export const configSchema = section('The configuration of a Weir node.', {
       0,
     ),
     keyPointsPerSecond: count(0, 'Points of a key that says nothing else; likewise.', 0),
-    devicePointsPerSecond: count(0, 'Points of each device, whoever sends them; likewise.', 0),
+    devicePointsPerSecond: count(
+      0,
+      'Points of each device, whoever sends them; likewise. Imports are free of it.',
+      0,
+    ),
     maxTenantSeries: count(
       0,
       'Series of each tenant, so that none takes all of `ingest.maxSeries`; further ones are refused.',

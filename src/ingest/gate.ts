@@ -119,13 +119,27 @@ export class IngestGate {
    * Rejects with `WeirError` `overloaded` (nothing was admitted; come back after `retryAfterMs`),
    * `retryable` or `closed` (the log did not take it), and with what `decode` threw.
    */
-  async ingest(sender: Access, door: Door, decode: Decode): Promise<IngestOutcome> {
+  ingest(sender: Access, door: Door, decode: Decode): Promise<IngestOutcome> {
+    return this.#ingest({ sender, door, rates: this.#options.rates }, decode)
+  }
+
+  /**
+   * The same for a piece of a file: what devices sent in months is not held to what they may send
+   * now, and they owe nothing for it.
+   */
+  ingestHistory(sender: Access, decode: Decode): Promise<IngestOutcome> {
+    return this.#ingest({ sender, door: 'http', rates: undefined }, decode)
+  }
+
+  async #ingest(
+    { sender, door, rates }: From & { readonly rates: DeviceRates | undefined },
+    decode: Decode,
+  ): Promise<IngestOutcome> {
     this.#mustHaveRoom()
     const { tenant } = sender
     const builder = this.#builder(tenant)
     const sink = this.#sink
-    const { rates, clock } = this.#options
-    const nowMs = clock.nowMs()
+    const nowMs = this.#options.clock.nowMs()
     // Brokers' messages would be lost: there the socket is read slower instead.
     sink.begin(builder, { nowMs, only: sender.device, rates: door === 'http' ? rates : undefined })
     const mark = builder.points

@@ -306,6 +306,21 @@ test('refused rows are named with their line, and nothing good at all is a probl
     assert.match((await post(IMPORT, `${HEADER}\n`, CSV)).json.detail, /no points in the file/)
   }))
 
+test('a history is not held to what its devices may send in a second, and costs them nothing', () =>
+  withHost(
+    async ({ post }) => {
+      const row = (i: number): string => `${isoFromTime(1.7e15 + i * 1e6)},d,m,${i},`
+      const file = [HEADER, ...Array.from({ length: 10_000 }, (_, i) => row(i))].join('\n')
+      const { json } = await post(IMPORT, file, CSV)
+      assert.deepEqual([json.accepted, json.rejected_total], [10_000, 0])
+      assert.equal(
+        (await post('/api/v1/telemetry', { device_id: 'd', data: { m: 1 } })).status,
+        200,
+      )
+    },
+    { devicePointsPerSecond: 5 },
+  ))
+
 test('an import of which the key may write nothing is forbidden, with its rows', async t => {
   const host = await keyedHost(t)
   const key = await host.issue({ device: 'a', scopes: ['ingest'] })

@@ -25,12 +25,24 @@ export interface SeriesPoints {
   readonly texts?: readonly (string | undefined)[]
 }
 
+/**
+ * How much an answer may hold, of all series together. A read that would give more is refused
+ * (`rejected`, with this `limit`), and gathers not much more than that before.
+ */
+export interface AnswerBound {
+  readonly most: number
+  /** Its configuration path. */
+  readonly limit: string
+}
+
 export interface RawRead {
   readonly select: SeriesSelector
   readonly range: TimeRange
   /** At most this many points of each series, the first ones in `order`. */
   readonly limit: number
   readonly order: 'asc' | 'desc'
+  /** Of points; absent: none. */
+  readonly bound?: AnswerBound
 }
 
 /** Everything of a selection, for exports. */
@@ -48,6 +60,8 @@ export interface BucketRead {
   /** Microseconds. Buckets are aligned to multiples of it since 1970; the first may begin before `start`. */
   readonly intervalUs: number
   readonly aggregates: readonly Aggregate[]
+  /** Of buckets; absent: none. */
+  readonly bound?: AnswerBound
 }
 
 /** Only buckets that hold numeric points; text points are not counted. */
@@ -65,6 +79,8 @@ export interface DownsampleRead {
   readonly range: TimeRange
   /** LTTB (Steinarsson 2013): the first and last point and the largest triangles between. */
   readonly maxPoints: number
+  /** Of points; absent: none. */
+  readonly bound?: AnswerBound
 }
 
 /** The newest point by device time of some series, as columns. */

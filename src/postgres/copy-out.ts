@@ -6,17 +6,29 @@ export type BinaryRow = readonly (Buffer | null)[]
 
 const HEADER_BYTES = 19
 
+/** How much an answer may be; what is beyond it is not kept. */
+export interface CopyBound {
+  readonly maxBytes: number
+  readonly refusal: () => Error
+}
+
 /**
  * The rows of a query through `COPY (…) TO STDOUT (FORMAT binary)`: numbers need not be made into text and back, which
  * `pg` does with all other answers. A COPY takes no parameters: values are written into the query by `literal`.
  */
-export async function copyOut(pool: PostgresPool, query: string): Promise<BinaryRow[]> {
+export async function copyOut(
+  pool: PostgresPool,
+  query: string,
+  { maxBytes, refusal }: CopyBound = { maxBytes: Infinity, refusal: () => new Error() },
+): Promise<BinaryRow[]> {
+  const text = `COPY (${query}) TO STDOUT (FORMAT binary)`
   const data = await pool.with(
     client =>
-      new Promise<Buffer>((resolve, reject) => {
-        client.query(new CopyOut(`COPY (${query}) TO STDOUT (FORMAT binary)`, { resolve, reject }))
+      new Promise<Buffer | undefined>((resolve, reject) => {
+        client.query(new CopyOut(text, { maxBytes, resolve, reject }))
       }),
   )
+  if (data === undefined) throw refusal()
   return rowsOf(data)
 }
 
@@ -28,20 +40,25 @@ export function literal(value: string | readonly string[]): string {
   return value.includes('\\') ? `E${quoted.replaceAll('\\', '\\\\')}` : quoted
 }
 
+interface CopyOptions {
+  readonly maxBytes: number
+  /** Undefined: there were more bytes. */
+  readonly resolve: (data: Buffer | undefined) => void
+  readonly reject: (error: unknown) => void
+}
+
 class CopyOut implements Submittable {
   /** `pg` puts its own here, to stop its timer. */
   callback: (() => void) | undefined = undefined
   readonly #text: string
-  readonly #settle: { resolve: (data: Buffer) => void; reject: (error: unknown) => void }
-  readonly #chunks: Buffer[] = []
+  readonly #options: CopyOptions
+  #chunks: Buffer[] = []
+  #bytes = 0
   #failed = false
 
-  constructor(
-    text: string,
-    settle: { resolve: (data: Buffer) => void; reject: (error: unknown) => void },
-  ) {
+  constructor(text: string, options: CopyOptions) {
     this.#text = text
-    this.#settle = settle
+    this.#options = options
   }
 
   submit(connection: Connection): void {
@@ -49,19 +66,23 @@ class CopyOut implements Submittable {
   }
 
   handleCopyData({ chunk }: { chunk: Buffer }): void {
+    this.#bytes += chunk.length
     // The memory is that of the socket's next read.
-    this.#chunks.push(Buffer.from(chunk))
+    if (this.#bytes <= this.#options.maxBytes) this.#chunks.push(Buffer.from(chunk))
+    else this.#chunks = []
   }
 
   handleError(error: unknown): void {
     this.#failed = true
     this.callback?.()
-    this.#settle.reject(error)
+    this.#options.reject(error)
   }
 
   handleReadyForQuery(): void {
     this.callback?.()
-    if (!this.#failed) this.#settle.resolve(Buffer.concat(this.#chunks))
+    if (this.#failed) return
+    const isWhole = this.#bytes <= this.#options.maxBytes
+    this.#options.resolve(isWhole ? Buffer.concat(this.#chunks) : undefined)
   }
 
   handleCommandComplete(): void {}

@@ -28,6 +28,7 @@ export function storeReadContract(open: OpenStore): void {
   raw(open)
   buckets(open)
   samples(open)
+  bounds(open)
   randomly(open)
 }
 
@@ -266,6 +267,44 @@ function samples(open: OpenStore): void {
     assert.equal(timestamps[49], 1_999_000_000)
     assert.equal(values[timestamps.indexOf(777_000_000)], 100)
     assert.equal(values[timestamps.indexOf(1_500_000_000)], -100)
+  })
+}
+
+function bounds(open: OpenStore): void {
+  test('an answer that would hold more than its bound is refused with the limit', async t => {
+    const subject = await Subject.start(t, open)
+    await subject.write([...series('d/m', 3000, 1000), ...series('e/m', 1000, 1000)])
+    const select = { tenant: TENANT, devices: ['d', 'e'], metrics: [] }
+    const range = { start: 0, end: 2 ** 53 }
+    const { store } = subject
+    const reads = {
+      raw: (most: number, limit: number) =>
+        store.read({ select, range, limit, order: 'asc', bound: { most, limit: 'a.limit' } }),
+      buckets: (most: number, intervalUs: number) => {
+        const bound = { most, limit: 'a.limit' }
+        return store.buckets({ select, range, intervalUs, aggregates: ['count'], bound })
+      },
+      samples: (most: number, maxPoints: number) =>
+        store.downsample({ select, range, maxPoints, bound: { most, limit: 'a.limit' } }),
+    }
+    const isRefused = ({ kind, limit }: WeirError): boolean =>
+      kind === 'rejected' && limit === 'a.limit'
+    for (const flushed of [false, true]) {
+      if (flushed) await store.flush()
+      for (const [read, asked, fits] of [
+        [reads.raw, 1e6, 4000],
+        [reads.raw, 10, 20],
+        [reads.raw, 1, 2],
+        [reads.buckets, 1, 4000],
+        [reads.buckets, 100_000, 40],
+        [reads.samples, 50, 100],
+      ] as const) {
+        const found = await read(fits, asked)
+        assert.deepEqual(found.map(({ device }) => device).sort(), ['d', 'e'])
+        await assert.rejects(read(fits - 1, asked), isRefused)
+        await assert.rejects(read(1, asked), isRefused)
+      }
+    }
   })
 }
 

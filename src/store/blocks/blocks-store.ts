@@ -258,6 +258,6 @@ function whenReady(worker: Worker): Promise<readonly LogPosition[]> {
   })
 }
 
-function toError({ kind, message, code }: PlainError): WeirError {
-  return new WeirError(kind, message, code === undefined ? {} : { code })
+function toError({ kind, message, ...options }: PlainError): WeirError {
+  return new WeirError(kind, message, options)
 }

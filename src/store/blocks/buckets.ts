@@ -13,6 +13,8 @@ export type Buckets = Omit<SeriesBuckets, 'device' | 'metric'>
 export interface BucketRange extends Omit<ScanRange, 'order' | 'limit'> {
   readonly intervalUs: number
   readonly plan: AggregatePlan
+  /** With more buckets than this it ends. */
+  readonly room: number
 }
 
 const block = new PointBuffer(4096)
@@ -24,6 +26,7 @@ class BucketFiller implements Receiver {
   readonly columns: number[][]
   readonly #intervalUs: number
   readonly #plan: AggregatePlan
+  readonly #room: number
   #start = NaN
   #end = -Infinity
   #count = 0
@@ -34,8 +37,9 @@ class BucketFiller implements Receiver {
   readonly #sum = { high: 0, low: 0 }
   #values = new Float64Array(64)
 
-  constructor({ intervalUs, plan }: BucketRange) {
+  constructor({ intervalUs, plan, room }: BucketRange) {
     this.#intervalUs = intervalUs
+    this.#room = room
     this.#plan = plan
     this.columns = plan.aggregates.map(() => [])
   }
@@ -49,7 +53,7 @@ class BucketFiller implements Receiver {
       }
       this.#runs(numbers, 0, numbers.length)
     } else this.#runs(points, from, to)
-    return true
+    return this.starts.length <= this.#room
   }
 
   block(found: FoundBlock): boolean {
@@ -58,7 +62,7 @@ class BucketFiller implements Receiver {
     if (!this.#plan.needsValues && this.#fits(header)) {
       this.#enter(header.firstTime)
       this.#addSummary(header)
-      return true
+      return this.starts.length <= this.#room
     }
     block.clear()
     found.decodeOnto(block)

@@ -89,6 +89,10 @@ export function plainError(error: unknown): PlainError {
     const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
     return { kind: 'retryable', message }
   }
-  const { kind, message, code } = error
-  return code === undefined ? { kind, message } : { kind, message, code }
+  const { kind, message, code, limit } = error
+  return {
+    ...{ kind, message },
+    ...(code === undefined ? {} : { code }),
+    ...(limit === undefined ? {} : { limit }),
+  }
 }

@@ -64,6 +64,7 @@ export interface PlainError {
   readonly kind: ErrorKind
   readonly message: string
   readonly code?: 'disk_full'
+  readonly limit?: string
 }
 
 /** Series with columns that lie one after the other in one buffer. */

@@ -1,5 +1,6 @@
 import { WeirError } from '../../ports/errors.ts'
 import type {
+  AnswerBound,
   BucketRead,
   DownsampleRead,
   LatestColumns,
@@ -7,6 +8,7 @@ import type {
   SeriesSelector,
 } from '../../ports/store.ts'
 import { planAggregates } from '../aggregates.ts'
+import { AnswerRoom } from '../answer-room.ts'
 import { DamagedBlock } from './block-reader.ts'
 import { readBuckets } from './buckets.ts'
 import type { Engine } from './engine.ts'
@@ -29,29 +31,32 @@ export interface FoundSeries {
 }
 
 export function readRaw(engine: Engine, request: RawRead): Promise<PackedSeries> {
-  const { range, limit, order } = request
-  return forEach(engine, { select: request.select, columnCount: 2 }, series => {
+  const { select, range, order, bound } = request
+  return forEach(engine, { select, columnCount: 2, bound }, (series, room) => {
+    const limit = Math.min(request.limit, room + 1)
     const points = readPoints(engine, { series, start: range.start, end: range.end, order, limit })
     return points === undefined ? undefined : columnsOf(points)
   })
 }
 
 export async function readAllBuckets(engine: Engine, request: BucketRead): Promise<PackedSeries> {
-  const { range, intervalUs, select } = request
+  const { range, intervalUs, select, bound } = request
   if (!(intervalUs > 0 && Number.isSafeInteger(intervalUs))) {
     throw new WeirError('rejected', `an interval of ${intervalUs} microseconds is not possible`)
   }
   const plan = planAggregates(request.aggregates)
-  return forEach(engine, { select, columnCount: 1 + plan.aggregates.length }, series => {
+  const columnCount = 1 + plan.aggregates.length
+  return forEach(engine, { select, columnCount, bound }, (series, room) => {
     const { start, end } = range
-    const buckets = readBuckets(engine, { series, start, end, intervalUs, plan })
+    const buckets = readBuckets(engine, { series, start, end, intervalUs, plan, room })
     return buckets === undefined ? undefined : { columns: [buckets.timestamps, ...buckets.columns] }
   })
 }
 
 export function readDownsampled(engine: Engine, request: DownsampleRead): Promise<PackedSeries> {
   const { start, end } = request.range
-  return forEach(engine, { select: request.select, columnCount: 2 }, series => {
+  const { select, bound } = request
+  return forEach(engine, { select, columnCount: 2, bound }, series => {
     const order = 'asc'
     const points = readPoints(engine, { series, start, end, order, limit: Infinity })
     if (points === undefined) return undefined
@@ -91,19 +96,31 @@ function columnsOf({ timestamps, values, texts }: Points): Omit<FoundSeries, 'de
   return { columns: [timestamps, values], texts }
 }
 
-/** Reads the selected series one by one, between messages, and packs what is not empty. */
+interface Gathering {
+  readonly select: SeriesSelector
+  readonly columnCount: number
+  readonly bound: AnswerBound | undefined
+}
+
+/**
+ * Reads the selected series one by one, between messages, and packs what is not empty. `read` is
+ * told how much there is room for: it need not go on when it has more.
+ */
 async function forEach(
   engine: Engine,
-  { select, columnCount }: { select: SeriesSelector; columnCount: number },
-  read: (series: number) => Omit<FoundSeries, 'device' | 'metric'> | undefined,
+  { select, columnCount, bound }: Gathering,
+  read: (series: number, room: number) => Omit<FoundSeries, 'device' | 'metric'> | undefined,
 ): Promise<PackedSeries> {
   const turns = new Turns(TURN_MS)
+  const room = new AnswerRoom(bound)
   const found: FoundSeries[] = []
   for (const { device, metric, series } of selected(engine, select)) {
     if (turns.isOver) await turns.rest()
     try {
-      const columns = read(series)
-      if (columns !== undefined) found.push({ device, metric, ...columns })
+      const columns = read(series, room.left)
+      if (columns === undefined) continue
+      room.take(columns.columns[0].length)
+      found.push({ device, metric, ...columns })
     } catch (error) {
       throw nameDamaged(engine, error, { tenant: select.tenant, device, metric })
     }

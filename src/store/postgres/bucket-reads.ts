@@ -1,11 +1,11 @@
-import { copyOut } from '../../postgres/copy-out.ts'
 import { sqlState } from '../../postgres/postgres-error.ts'
 import { WeirError } from '../../ports/errors.ts'
 import type { Aggregate, BucketRead, SeriesBuckets, SeriesPoints } from '../../ports/store.ts'
 import { fractionOf, nearestRank, planAggregates } from '../aggregates.ts'
 import type { AggregatePlan } from '../aggregates.ts'
+import { AnswerRoom } from '../answer-room.ts'
 import { readFloats, readText, readTimes } from './binary.ts'
-import { during, readRaw, selectedBy } from './point-reads.ts'
+import { during, limitWithin, readRaw, rowsWithin, selectedBy } from './point-reads.ts'
 import type { ReadContext } from './point-reads.ts'
 import { slicesOf } from './slices.ts'
 
@@ -30,9 +30,12 @@ export async function readBuckets(
   }
   const plan = planAggregates(request.aggregates)
   if (select.devices.length === 0) return []
+  const room = new AnswerRoom(request.bound)
   const found = new Map<string, SeriesBuckets>()
   for (const slice of slicesOf(range, context.partitions.known, { alignUs: intervalUs })) {
-    for (const series of await readSlice(context, { ...request, range: slice }, plan)) {
+    const part = { select, range: slice, intervalUs, plan, room }
+    for (const series of await readSlice(context, part)) {
+      room.take(series.timestamps.length)
       const key = `${series.device}\0${series.metric}`
       const before = found.get(key)
       found.set(key, before === undefined ? series : joined(before, series))
@@ -41,14 +44,14 @@ export async function readBuckets(
   return [...found.values()]
 }
 
-// oxlint-disable-next-line max-params -- a read and its plan
-async function readSlice(
-  context: ReadContext,
-  request: BucketRead,
-  plan: AggregatePlan,
-): Promise<SeriesBuckets[]> {
+interface Slice extends Pick<BucketRead, 'select' | 'range' | 'intervalUs'> {
+  readonly plan: AggregatePlan
+  readonly room: AnswerRoom
+}
+
+async function readSlice(context: ReadContext, slice: Slice): Promise<SeriesBuckets[]> {
   try {
-    const rows = (await copyOut(context.pool, statement(request, plan))) as Buffer[][]
+    const rows = (await rowsWithin(context.pool, statement(slice), slice.room)) as Buffer[][]
     return rows.map(([device, metric, starts, ...columns]) => ({
       device: readText(device),
       metric: readText(metric),
@@ -57,12 +60,13 @@ async function readSlice(
     }))
   } catch (error) {
     if (sqlState((error as Error).cause) !== OUT_OF_RANGE) throw error
-    const points = await readRaw(context, { ...request, limit: Infinity, order: 'asc' })
-    return points.flatMap(series => bucketsOf(series, request, plan))
+    const { select, range } = slice
+    const points = await readRaw(context, { select, range, limit: Infinity, order: 'asc' })
+    return points.flatMap(series => bucketsOf(series, slice))
   }
 }
 
-function statement({ select, range, intervalUs }: BucketRead, plan: AggregatePlan): string {
+function statement({ select, range, intervalUs, plan, room }: Slice): string {
   const { aggregates, percentiles } = plan
   const columns = aggregates.map((name, i) => {
     if (name === 'first') return `${valueAt('b.first_time')} AS c${i}`
@@ -87,7 +91,7 @@ function statement({ select, range, intervalUs }: BucketRead, plan: AggregatePla
         SELECT ${['b.start', ...columns].join(', ')} FROM (
           SELECT ${[`${bucket} AS start`, ...sums, ...times].join(', ')} FROM points p
           WHERE p.series_id = s.id AND ${during(range)} AND p.value IS NOT NULL
-          GROUP BY 1 ORDER BY 1) b) c) q
+          GROUP BY 1 ORDER BY 1 LIMIT ${limitWithin(room)}) b) c) q
     WHERE ${selectedBy(select)} AND q.starts IS NOT NULL`
   function valueAt(time: string): string {
     return `(SELECT p.value FROM points p
@@ -96,7 +100,12 @@ function statement({ select, range, intervalUs }: BucketRead, plan: AggregatePla
 }
 
 function joined(before: SeriesBuckets, after: SeriesBuckets): SeriesBuckets {
-  const both = (a: Float64Array, b: Float64Array): Float64Array => Float64Array.of(...a, ...b)
+  const both = (a: Float64Array, b: Float64Array): Float64Array => {
+    const all = new Float64Array(a.length + b.length)
+    all.set(a)
+    all.set(b, a.length)
+    return all
+  }
   return {
     ...before,
     timestamps: both(before.timestamps, after.timestamps),
@@ -105,11 +114,9 @@ function joined(before: SeriesBuckets, after: SeriesBuckets): SeriesBuckets {
 }
 
 /** The same in the plainest way, of points that are here. */
-// oxlint-disable-next-line max-params -- what, how wide, and which columns
 function bucketsOf(
   { device, metric, timestamps, values, texts }: SeriesPoints,
-  { intervalUs }: BucketRead,
-  { aggregates, percentiles }: AggregatePlan,
+  { intervalUs, plan: { aggregates, percentiles } }: Slice,
 ): SeriesBuckets[] {
   const buckets = new Map<number, number[]>()
   timestamps.forEach((time, i) => {

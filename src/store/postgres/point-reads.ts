@@ -1,6 +1,7 @@
 import { copyOut, literal } from '../../postgres/copy-out.ts'
 import type { PostgresPool } from '../../postgres/postgres-pool.ts'
 import type { RawRead, SeriesPoints, SeriesSelector, TimeRange } from '../../ports/store.ts'
+import { AnswerRoom } from '../answer-room.ts'
 import { keptText, readFloats, readInt8, readText, readTexts, readTimes } from './binary.ts'
 import type { Partitions } from './partitions.ts'
 import { slicesOf } from './slices.ts'
@@ -16,6 +17,9 @@ export interface ReadContext {
 
 /** More than any series has. */
 const NO_LIMIT = 2 ** 31
+/** What a value takes in an answer, with its time; texts take more. */
+const VALUE_BYTES = 64
+const ANSWER_BYTES = 4 << 20
 
 /** Which series `s` a selector means. */
 export function selectedBy({ tenant, devices, metrics }: SeriesSelector): string {
@@ -37,6 +41,17 @@ interface Restriction {
   readonly except?: readonly number[]
 }
 
+/** The rows of a statement whose answer has room for so much. */
+export function rowsWithin(pool: PostgresPool, statement: string, room: AnswerRoom) {
+  const maxBytes = ANSWER_BYTES + room.left * VALUE_BYTES
+  return copyOut(pool, statement, { maxBytes, refusal: () => room.refusal() })
+}
+
+/** The limit of a statement: one more than there is room for tells that it is too much. */
+export function limitWithin(room: AnswerRoom, limit = Infinity): number {
+  return Math.min(Math.ceil(limit), room.left + 1, NO_LIMIT)
+}
+
 /** The first points of each series in the order asked for. */
 export async function readRaw(context: ReadContext, request: RawRead): Promise<SeriesPoints[]> {
   const { limit, order, select } = request
@@ -52,13 +67,15 @@ async function readPoints(
   restriction: Restriction,
 ): Promise<FoundSeries[]> {
   const { limit, order } = request
+  const room = new AnswerRoom(request.bound)
   const slices = slicesOf(request.range, context.partitions.known)
   if (order === 'desc') slices.reverse()
   const found = new Map<number, FoundSeries>()
   for (const range of slices) {
     const full = [...found.values()].filter(({ timestamps }) => timestamps.length >= limit)
     const rest = { ...restriction, ...(full.length > 0 && { except: full.map(({ id }) => id) }) }
-    for (const series of await readSlice(context, { ...request, range }, rest)) {
+    for (const series of await readSlice(context, { ...request, range }, { ...rest, room })) {
+      room.take(series.timestamps.length)
       const before = found.get(series.id)
       found.set(series.id, before === undefined ? series : joined(before, series, limit))
     }
@@ -71,13 +88,13 @@ async function readPoints(
 async function readSlice(
   { pool }: ReadContext,
   { select, range, limit, order }: RawRead,
-  { only, except }: Restriction,
+  { only, except, room }: Restriction & { readonly room: AnswerRoom },
 ): Promise<FoundSeries[]> {
   const some = [
     ...(only === undefined ? [] : [`AND s.id = ANY ('{${only.join()}}')`]),
     ...(except === undefined ? [] : [`AND s.id <> ALL ('{${except.join()}}')`]),
   ]
-  const rows = (await copyOut(
+  const rows = (await rowsWithin(
     pool,
     `SELECT s.id, s.device, s.metric, q.times, q.values, q.texts
       FROM series s CROSS JOIN LATERAL (
@@ -85,8 +102,9 @@ async function readSlice(
           CASE WHEN count(text) > 0 THEN array_agg(text) END AS texts
         FROM (SELECT p.time, p.value, p.text FROM points p
           WHERE p.series_id = s.id AND ${during(range)}
-          ORDER BY p.time ${order} LIMIT ${Math.min(Math.ceil(limit), NO_LIMIT)}) p) q
+          ORDER BY p.time ${order} LIMIT ${limitWithin(room, limit)}) p) q
       WHERE ${selectedBy(select)} AND q.times IS NOT NULL ${some.join(' ')}`,
+    room,
   )) as [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer | null][]
   return rows.map(([id, device, metric, times, values, texts]) => ({
     ...{ id: readInt8(id), device: readText(device), metric: readText(metric) },
@@ -121,8 +139,12 @@ async function readNewest(context: ReadContext, request: RawRead): Promise<Serie
       ...(text === null ? {} : { texts: [keptText(text)] }),
     })
   }
+  const room = new AnswerRoom(request.bound)
+  room.take(found.length)
   if (newer.length === 0) return found
-  return [...found, ...withoutIds(await readPoints(context, request, { only: newer }))]
+  const rest = withoutIds(await readPoints(context, request, { only: newer }))
+  room.take(rest.length)
+  return [...found, ...rest]
 }
 
 // oxlint-disable-next-line max-params -- two parts and how much of them

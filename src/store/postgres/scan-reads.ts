@@ -1,5 +1,6 @@
 import { copyOut } from '../../postgres/copy-out.ts'
 import { prefetched } from './prefetched.ts'
+import { AnswerRoom } from '../answer-room.ts'
 import { downsample } from '../lttb.ts'
 import type {
   DownsampleRead,
@@ -126,22 +127,29 @@ async function seriesOf({ pool }: ReadContext, select: SeriesSelector): Promise<
 
 export async function readDownsampled(
   context: ReadContext,
-  { select, range, maxPoints }: DownsampleRead,
+  { select, range, maxPoints, bound }: DownsampleRead,
 ): Promise<SeriesPoints[]> {
-  const series = new Map<string, { device: string; metric: string; parts: SeriesPoints[] }>()
+  const room = new AnswerRoom(bound)
+  const found: SeriesPoints[] = []
+  let parts: SeriesPoints[] = []
+  const finish = (): void => {
+    if (parts.length === 0) return
+    const [{ device, metric }] = parts
+    const sampled = downsample(numbersOf(parts), maxPoints)
+    parts = []
+    room.take(sampled.timestamps.length)
+    if (sampled.timestamps.length > 0) found.push({ device, metric, ...sampled })
+  }
+  // One series after the other, each by itself: all of them would be everything that there is.
   for await (const chunk of chunksOf(context, { select, range })) {
     for (const points of chunk) {
-      const { device, metric } = points
-      const key = `${device}\0${metric}`
-      const before = series.get(key)
-      if (before === undefined) series.set(key, { device, metric, parts: [points] })
-      else before.parts.push(points)
+      const before = parts.at(-1)
+      if (before?.device !== points.device || before.metric !== points.metric) finish()
+      parts.push(points)
     }
   }
-  return [...series.values()].flatMap(({ device, metric, parts }) => {
-    const sampled = downsample(numbersOf(parts), maxPoints)
-    return sampled.timestamps.length === 0 ? [] : [{ device, metric, ...sampled }]
-  })
+  finish()
+  return found
 }
 
 /** The points that are numbers, in one piece. */

@@ -10,6 +10,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { LatestPoint } from '../ports/latest.ts'
 import type { Store } from '../ports/store.ts'
 import { LatestTable } from '../process/latest.ts'
+import { BoundedReads } from '../query/bounded-reads.ts'
 import { CachedQueries } from '../query/cached-queries.ts'
 import { Queries } from '../query/queries.ts'
 import { Locations } from '../registry/locations.ts'
@@ -122,7 +123,8 @@ async function startCore(config: Config, parts: CoreParts) {
   const serverHealth = healthOf({ cache, limits: rates })
   readiness.note(() => unreachable(serverHealth()))
   const { queryTtlMs } = config.cache
-  const asked = new Queries(store, registry.unitOf.bind(registry))
+  const reads = new BoundedReads(store, config.query)
+  const asked = new Queries(reads, registry.unitOf.bind(registry))
   const queries = new CachedQueries({ queries: asked, cache, ttlMs: queryTtlMs })
   const latestReads = latestReadsOf(config, { log, store, cache, table, latest, registry })
   const readings = readingsOf(config, {
@@ -133,7 +135,7 @@ async function startCore(config: Config, parts: CoreParts) {
   await nodeLedger.start(writer, tail)
   await consumers.catchUp()
   return {
-    ...{ log, store, table, registry, latest, live, ledger, writer, queries, readiness },
+    ...{ log, store, reads, table, registry, latest, live, ledger, writer, queries, readiness },
     ledgerReport: nodeLedger.report,
     ...{ analytics, anomalies, units, locations, ...readings, ...latestReads },
     ...{ cacheFigures: parts.engines.cacheFigures, serverHealth },

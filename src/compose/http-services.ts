@@ -21,7 +21,7 @@ import { version } from './version.ts'
 
 /** What the HTTP house gets of a node. */
 export function httpServices(config: Config, core: Core & { gate: IngestGate }): HttpServices {
-  const { gate, registry, table, store, live, metrics } = core
+  const { gate, registry, table, store, reads, live, metrics } = core
   const { clock, logger, queries, readiness, ring, keys } = core
   const operatorTenant = config.ingest.tenant
   const lines = new LineProtocol({ table, ...config.influx })
@@ -53,7 +53,7 @@ export function httpServices(config: Config, core: Core & { gate: IngestGate }):
     table,
     latest: core.latestReads,
     latestView: core.latestView,
-    readSeries: read => store.read(read),
+    readSeries: read => reads.read(read),
     storeStats: async tenant => tenantPoints(await store.stats(), { tenant, operatorTenant }),
     queries,
     intervalUs,

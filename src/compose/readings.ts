@@ -5,6 +5,7 @@ import type { LatestReads } from '../ports/latest.ts'
 import type { Store } from '../ports/store.ts'
 import type { Analytics } from '../process/analytics.ts'
 import { SettingsByMetric } from '../process/detectors/rolling-settings.ts'
+import { BoundedReads } from '../query/bounded-reads.ts'
 import { ReadThrough } from '../query/read-through.ts'
 import { Readings } from '../query/readings.ts'
 import { rollingOf, settledAnomalies } from './analytics.ts'
@@ -22,7 +23,10 @@ interface ReadingParts {
 
 /** Readings with what the analytics say of them, and what keeps answers for a while. */
 export function readingsOf(config: Config, parts: ReadingParts) {
-  const { store, latest, cache } = parts
+  const { latest, cache } = parts
+  // How much they read follows from what is asked of them.
+  const unbounded = { maxPoints: Infinity, maxBuckets: Infinity }
+  const store = new BoundedReads(parts.store, { ...config.query, ...unbounded })
   const settings = new SettingsByMetric(rollingOf(config))
   const readings = new Readings({
     store,

@@ -413,6 +413,7 @@ export const configSchema = section('The configuration of a Weir node.', {
     defaultLimit: count(1000, 'Points of a page when the request names no limit.'),
     maxLimit: count(100_000, 'Largest limit that a request may name.'),
     maxDevices: count(1000, 'Devices in one query.'),
+    maxPoints: count(2_000_000, 'Points in one answer, over all series.'),
     maxBuckets: count(1_000_000, 'Buckets in one answer, over all series.'),
     timeoutMs: duration(30 * SECOND, 'Longest time for one query; then 503.', 10),
   }),

@@ -70,7 +70,7 @@ export interface HttpServices {
    * answered without a promise. Undefined: others write what is read here, too.
    */
   readonly latestView: LatestView | undefined
-  /** `store.read`, for the dialects; errors are the store's. */
+  /** `store.read` within the bounds of queries, for the dialects; errors are the store's. */
   readonly readSeries: (read: RawRead) => Promise<SeriesPoints[]>
   /** What the store has of a tenant. */
   readonly storeStats: (tenant: string) => Promise<TenantPoints>

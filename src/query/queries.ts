@@ -5,9 +5,9 @@ import type {
   DownsampleRead,
   RawRead,
   SeriesSelector,
-  Store,
   TimeRange,
 } from '../ports/store.ts'
+import type { Reads } from './bounded-reads.ts'
 import { encodeCursor, type Cursor } from './cursor.ts'
 import { writeSeriesBuckets, writeSeriesPoints, writeUnits, type SeriesUnit } from './encode.ts'
 import { writeRows } from './rows.ts'
@@ -40,13 +40,13 @@ export type UnitOf = (tenant: string, device: string, metric: string) => string 
  * repeated points are merged by the store. Errors are the store's.
  */
 export class Queries {
-  readonly #store: Store
+  readonly #store: Reads
   readonly #unitOf: UnitOf
   /** Answers are written without waiting in between, so one does for all. */
   readonly #writer = new JsonWriter()
 
   /** `unitOf` is asked once a series of an answer; absent: answers tell no units. */
-  constructor(store: Store, unitOf: UnitOf = () => undefined) {
+  constructor(store: Reads, unitOf: UnitOf = () => undefined) {
     this.#store = store
     this.#unitOf = unitOf
   }

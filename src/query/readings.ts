@@ -1,16 +1,13 @@
 import { MAX_TIME_US } from '../model/time.ts'
 import type { Anomalies } from '../ports/anomalies.ts'
 import type { LatestReads } from '../ports/latest.ts'
-import type { SeriesPoints, Store, TimeRange } from '../ports/store.ts'
+import type { Store, TimeRange } from '../ports/store.ts'
+import { newestPoints, pointsOf, type Point } from './newest-points.ts'
 import { newestFirst } from './newest-series.ts'
 import { averagesBefore } from './rolling-average.ts'
 
 /** A point with what the analytics say of it. */
-export interface Reading {
-  readonly device: string
-  readonly metric: string
-  readonly timeUs: number
-  readonly value: number | string
+export interface Reading extends Point {
   /** The average of the window before it; NaN for text, and where nothing is before. */
   readonly rollingAvg: number
   readonly isAnomaly: boolean
@@ -45,13 +42,13 @@ export interface ReadingsOptions {
   readonly longestWindow: number
 }
 
-type Point = Omit<Reading, 'rollingAvg' | 'isAnomaly'>
-
 /** All of time in one bucket. */
 const FOREVER_US = MAX_TIME_US
 /** Newest readings of each metric that `avgRollingAvg` is made of. */
 const STATS_READINGS = 50
 const MAX_ANOMALIES = 10_000
+/** What is read at first of each metric of a device: how many it has is not known. */
+const DEVICE_SHARE = 100
 
 /** Readings for the streaming platform API and the sensor records: newest first, over all devices. */
 export class Readings {
@@ -68,16 +65,18 @@ export class Readings {
     const metrics = metric === undefined ? [] : [metric]
     let devices: readonly string[] = []
     let { start } = range
+    let share = metric === undefined ? DEVICE_SHARE : limit
     if (device === undefined) {
       const newest = await this.#options.latest.newestSeries({ tenant, metric, limit })
       devices = [...new Set(newest.map(series => series.device))]
+      share = Math.ceil(limit / newest.length)
       if (newest.length === limit) start = Math.max(start, newest[limit - 1].timeUs)
     } else devices = [device]
     if (devices.length === 0 || start >= range.end) return []
     const select = { tenant, devices, metrics }
-    const read = { select, range: { start, end: range.end }, limit, order: 'desc' } as const
-    const points = (await this.#options.store.read(read)).flatMap(pointsOf)
-    return points.sort(newestFirst).slice(offset, limit)
+    const within = { start, end: range.end }
+    const points = await newestPoints(this.#options.store, { select, range: within, limit, share })
+    return points.slice(offset)
   }
 
   /** The same, as readings. */
@@ -201,15 +200,6 @@ export class Readings {
     const query = { tenant, devices, metrics, range: { start, end }, limit: MAX_ANOMALIES }
     return new Set((await this.#options.anomalies.find(query)).map(keyOf))
   }
-}
-
-function pointsOf({ device, metric, timestamps, values, texts }: SeriesPoints): Point[] {
-  return Array.from(timestamps, (timeUs, i) => ({
-    device,
-    metric,
-    timeUs,
-    value: texts?.[i] ?? values[i],
-  }))
 }
 
 const keyOf = ({ device, metric, timeUs }: Omit<Point, 'value'>): string =>

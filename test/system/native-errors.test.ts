@@ -262,3 +262,28 @@ test('beyond the bound of live streams the next is told so', { skip, ...LIMIT },
   assert.equal(refused.json.limit, 'live.maxSubscribers')
   await stream.close()
 })
+
+test('an answer that would be too large is refused with its bound', { skip, ...LIMIT }, async t => {
+  const weir = await startWeir(t, { args: ['--query.maxPoints=20', '--query.maxBuckets=10'] })
+  const client = await weirClient(weir.url)
+  const timestamps = Array.from({ length: 15 }, (_, i) => 1_700_000_000 + i)
+  for (const device_id of ['a', 'b']) {
+    await client.post('/api/v1/telemetry/batch', {
+      device_id,
+      timestamps,
+      metrics: { m: timestamps },
+    })
+  }
+  const ask = (body: object) => curl(`${weir.url}/api/v1/query`, sending('POST', body))
+  const devices = ['a', 'b']
+  assert.equal((await ask({ devices, limit: 10 })).status, 200)
+  assert.equal((await ask({ devices, interval: '1m' })).status, 200)
+  for (const [body, limit] of [
+    [{ devices }, 'query.maxPoints'],
+    [{ devices, max_points: 15 }, 'query.maxPoints'],
+    [{ devices: ['a'], interval: '1us' }, 'query.maxBuckets'],
+  ] as const) {
+    const refused = await ask(body)
+    assert.deepEqual([refused.status, refused.json.limit], [400, limit])
+  }
+})

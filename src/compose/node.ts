@@ -103,6 +103,7 @@ async function startDoors(
       broker &&
       attachWebSocketRelay(app.server, {
         ...{ maxPacketBytes: config.mqtt.maxPacketBytes, broker: broker.address },
+        isForeign: core.access.isForeign,
       })
     const http = await listenHttp(config, app)
     closers.unshift(followCertificates(config, { clock, logger, app, mqtt }))

@@ -6,6 +6,7 @@ import { Script } from 'node:vm'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { testHost, type TestHost } from '../../test/fixtures/http-client.ts'
 import { testServices, type TestOptions } from '../../test/fixtures/http-services.ts'
+import { foreignPages } from '../kit/foreign-pages.ts'
 import { createHttpHost } from './host.ts'
 
 async function withHost(run: (host: TestHost) => Promise<void>, options?: TestOptions) {
@@ -31,6 +32,26 @@ test('probes, metrics and the ledger answer', () =>
     const { received, stored, rejected, imbalance } = (await get('/api/v1/ledger')).json
     assert.deepEqual([received, stored, rejected, imbalance], [2, 1, 1, 0])
   }))
+
+test('where it is open the pages of other sites may ask for probes only', async () => {
+  const { access } = testServices().services
+  const overrides = { access: { ...access, isForeign: foreignPages([]) } }
+  const { app, send } = await testHost({ overrides })
+  const foreign = [{ origin: 'https://evil.example' }, { origin: 'null' }, { host: 'evil.example' }]
+  for (const headers of foreign) {
+    const body = { device_id: 'a', data: { x: 1 } }
+    const refused = await send('POST', '/api/v1/telemetry', { body, headers })
+    assert.equal(refused.status, 403)
+    assert.match(refused.json.detail, /auth\.mode: keys/)
+    assert.equal((await send('GET', '/api/v1/devices', { headers })).status, 403)
+    assert.equal((await send('GET', '/health', { headers })).status, 200)
+    assert.equal((await send('GET', '/nothing', { headers })).status, 404)
+  }
+  const own = { host: 'localhost:8080', origin: 'http://localhost:8080' }
+  assert.equal((await send('GET', '/api/v1/devices', { headers: own })).status, 200)
+  assert.equal((await send('GET', '/api/v1/devices')).status, 200)
+  await app.close()
+})
 
 test('an address that is not there is 404, another method 405 with what is allowed', () =>
   withHost(async ({ send, observed }) => {

@@ -15,6 +15,7 @@ import type { HttpApp } from './app.ts'
 import { accessOf, learnKey, limitHeaders } from './auth.ts'
 import { takeBodies } from './body.ts'
 import { drain } from './drain.ts'
+import type { IsForeign } from '../kit/foreign-pages.ts'
 import { bodyValidator } from './json-body.ts'
 import { openLane, type Lane } from './lane/lane.ts'
 import { loggableUrl } from './loggable-url.ts'
@@ -46,6 +47,9 @@ import { telemetryRoutes } from './routes/telemetry.ts'
 import { thingsboardRoutes } from './routes/thingsboard.ts'
 import type { HostServices, HttpServices, ProbeServices } from './services.ts'
 
+const FOREIGN =
+  'where no key is asked for, web pages of other sites may not ask, nor anybody by a name that is ' +
+  'not that of this machine; with keys (auth.mode: keys) who has one may'
 const REQUEST_TIMEOUT_MS = 120_000
 const KEEP_ALIVE_MS = 72_000
 const CLOSE_IDLE_INTERVAL_MS = 50
@@ -166,7 +170,7 @@ function bareHost(services: HostServices, tls: TlsOptions | undefined): BareHost
 
 /** Says of every request what it may do, before its body is read. */
 function grantAccess(app: HttpApp, services: HostServices): void {
-  const { open } = services.access
+  const { open, isForeign } = services.access
   app.decorateRequest('tenant', {
     getter() {
       return (this as FastifyRequest).access.tenant
@@ -174,6 +178,7 @@ function grantAccess(app: HttpApp, services: HostServices): void {
   })
   if (open !== undefined) {
     app.decorateRequest('access', { getter: () => open })
+    if (isForeign !== undefined) app.addHook('onRequest', refuseForeign(isForeign))
     return
   }
   app.decorateRequest('access')
@@ -195,6 +200,16 @@ function grantAccess(app: HttpApp, services: HostServices): void {
     }
     done()
   })
+}
+
+/** What no key keeps out: the pages of other sites, open in a browser that reaches this machine. */
+function refuseForeign(isForeign: IsForeign) {
+  return (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void => {
+    const { headers, routeOptions } = request
+    const isFree = routeOptions.config.scope === 'none' || request.is404
+    if (isFree || !isForeign(headers)) done()
+    else done(new HttpProblem(403, FOREIGN))
+  }
 }
 
 /** The streaming platform API, one file a resource. */

@@ -9,6 +9,7 @@ import type { KeyRing } from '../access/key-ring.ts'
 import type { RateLimits } from '../access/rate-limits.ts'
 import type { Keys } from '../access/keys.ts'
 import type { IngestGate } from '../ingest/gate.ts'
+import type { IsForeign } from '../kit/foreign-pages.ts'
 import type { Access } from '../model/access.ts'
 import type { Attributes } from '../model/device.ts'
 import type { DemandInput } from '../model/demand.ts'
@@ -116,6 +117,8 @@ export type ProbeServices = HostServices &
 export interface HttpAccess {
   /** What everybody may do; undefined: keys are asked for. */
   readonly open: Access | undefined
+  /** Whether the page of another site asks, which may not; absent: nobody looks. */
+  readonly isForeign?: IsForeign | undefined
   /** What a key allows; undefined for anything that is no key that works now. */
   readonly verify: (key: string) => Access | undefined
   /** Resolves when a key that another process has just issued would be known; undefined: it is none. */

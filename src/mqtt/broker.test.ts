@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage } from 'node:http'
 import { connect as connectHttp } from 'node:net'
 import { test } from 'node:test'
 import { connectAsync, type MqttClient } from 'mqtt'
+import { WebSocket, type ClientOptions } from 'ws'
+import { foreignPages } from '../kit/foreign-pages.ts'
+import { openAccess } from '../model/access.ts'
 import {
   connectBytes,
   gateway,
+  noLimits,
   openTestDoor,
   packetBytes,
   publishBytes,
@@ -230,6 +234,34 @@ test('messages of QoS 2 to a session that is kept are given back when they are c
     assert.ok(subscriber.connected)
   }
   assert.equal(heard.length, 60)
+})
+
+test('where it is open the pages of other sites get no WebSocket', async t => {
+  const access = {
+    ...{ open: openAccess('default'), verify: () => undefined, limits: noLimits },
+    isForeign: foreignPages([]),
+  }
+  const { door } = await openTestDoor(t, { access })
+  const http = createServer()
+  door.attachWebSocket(http)
+  http.listen(0, '127.0.0.1')
+  await once(http, 'listening')
+  t.after(() => http.close())
+  const { port } = http.address() as { port: number }
+  const openFrom = (options: ClientOptions): WebSocket =>
+    new WebSocket(`ws://127.0.0.1:${port}/mqtt`, 'mqtt', options)
+  const own = openFrom({ origin: `http://127.0.0.1:${port}` })
+  await once(own, 'open')
+  own.terminate()
+  for (const options of [
+    { origin: 'https://evil.example' },
+    { headers: { host: 'evil.example' } },
+  ]) {
+    const refused = once(openFrom(options), 'unexpected-response')
+    const [, response] = (await refused) as [object, IncomingMessage]
+    assert.equal(response.statusCode, 403)
+    response.resume()
+  }
 })
 
 test('MQTT over WebSocket at /mqtt is the same broker', async t => {

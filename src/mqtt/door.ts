@@ -88,7 +88,9 @@ export async function openMqttDoor(options: MqttOptions): Promise<MqttDoor> {
       for (const listener of listeners) listener.renew(renewed)
     },
     attachWebSocket(http) {
-      detach.push(attachWebSocket(http, { maxPacketBytes: limits.maxPacketBytes, accept }))
+      const { isForeign } = options.access
+      const { maxPacketBytes } = limits
+      detach.push(attachWebSocket(http, { maxPacketBytes, isForeign, accept }))
     },
     stats: () => ({
       clients: clients.connected(),

@@ -1,4 +1,5 @@
 import type { TlsOptions } from 'node:tls'
+import type { IsForeign } from '../kit/foreign-pages.ts'
 import type { Access } from '../model/access.ts'
 import type { Rejection } from '../model/rejection.ts'
 
@@ -100,6 +101,8 @@ export const defaultLimits: MqttLimits = {
 export interface MqttAccess {
   /** What everybody may do; undefined: a key is asked for, as user name or password. */
   readonly open: Access | undefined
+  /** Whether the page of another site asks for a WebSocket, and may not; absent: nobody looks. */
+  readonly isForeign?: IsForeign | undefined
   /** What a key allows; undefined for anything that is no key that works now. */
   readonly verify: (key: string) => Access | undefined
   readonly limits: {

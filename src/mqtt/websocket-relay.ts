@@ -1,10 +1,12 @@
 import type { Server } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { pipeline, type Duplex } from 'node:stream'
+import type { IsForeign } from '../kit/foreign-pages.ts'
 import { attachUpgrades } from './websocket.ts'
 
 export interface RelayOptions {
   readonly maxPacketBytes: number
+  readonly isForeign?: IsForeign | undefined
   /** Where the broker listens without TLS; undefined: nowhere, and clients are told to try again. */
   readonly broker: { readonly host: string; readonly port: number } | undefined
 }
@@ -16,10 +18,10 @@ export interface RelayOptions {
  * returned stops it and ends its connections, whose clients find their broker again.
  */
 export function attachWebSocketRelay(server: Server, options: RelayOptions): () => void {
-  const { maxPacketBytes, broker } = options
+  const { broker, ...admission } = options
   const open = new Set<Socket>()
   const detach = attachUpgrades(server, {
-    maxPacketBytes,
+    ...admission,
     decide(take, refuse) {
       if (broker === undefined) return refuse()
       const link = connect({ ...broker, noDelay: true })

@@ -1,20 +1,30 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { createWebSocketStream, WebSocketServer } from 'ws'
+import type { IsForeign } from '../kit/foreign-pages.ts'
 
-export interface WebSocketOptions {
+interface Admission {
   readonly maxPacketBytes: number
+  /** Whether the page of another site asks, which may not; absent: nobody looks. */
+  readonly isForeign?: IsForeign | undefined
+}
+
+export interface WebSocketOptions extends Admission {
   readonly accept: (stream: Duplex) => void
 }
 
-export interface UpgradeOptions {
-  readonly maxPacketBytes: number
+export interface UpgradeOptions extends Admission {
   /** Decides on a client at `/mqtt`: one of the two is called, once. */
   readonly decide: (take: (accept: (stream: Duplex) => void) => void, refuse: () => void) => void
 }
 
 const PATH = '/mqtt'
 const NOT_HERE = 'HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
+const WHY_FOREIGN = 'where no key is asked for, web pages of other sites may not connect'
+const FOREIGN = [
+  ...['HTTP/1.1 403 Forbidden', 'Connection: close', 'Content-Type: text/plain; charset=utf-8'],
+  ...[`Content-Length: ${WHY_FOREIGN.length}`, '', WHY_FOREIGN],
+].join('\r\n')
 const WHY_NOT_NOW = 'the broker is in another process, which cannot be reached; its own port may be'
 /** Another try may come to the process that has the broker. */
 const NOT_NOW = [
@@ -26,9 +36,9 @@ const NOT_NOW = [
 /** Takes the WebSocket connections at `/mqtt` of an HTTP server. Returns what stops it. */
 export function attachWebSocket(
   server: Server,
-  { maxPacketBytes, accept }: WebSocketOptions,
+  { accept, ...admission }: WebSocketOptions,
 ): () => void {
-  return attachUpgrades(server, { maxPacketBytes, decide: take => take(accept) })
+  return attachUpgrades(server, { ...admission, decide: take => take(accept) })
 }
 
 /** The same, where it is not known at once whether a client can be taken. */
@@ -54,6 +64,10 @@ export function attachUpgrades(server: Server, options: UpgradeOptions): () => v
       return
     }
     socket.on('error', onError)
+    if (options.isForeign?.(request.headers) === true) {
+      socket.end(FOREIGN)
+      return
+    }
     options.decide(
       accept => {
         socket.off('error', onError)

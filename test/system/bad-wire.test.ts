@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { request, type IncomingMessage } from 'node:http'
 import { connect as connectTcp } from 'node:net'
 import { test } from 'node:test'
 import { connectAsync } from 'mqtt'
@@ -86,6 +87,43 @@ test('malformed MQTT cuts the client that sent it, and nobody else', LIMIT, asyn
   assert.equal((await ledgerOf(client)).rejected - before.rejected, bad.length)
   await good.finish(client)
 })
+
+test('an open node is not open to the web pages of other sites', LIMIT, async t => {
+  const weir = await startWeir(t)
+  const foreign: readonly Readonly<Record<string, string>>[] = [
+    { host: `127.0.0.1:${weir.httpPort}`, origin: 'https://evil.example' },
+    { host: `evil.example:${weir.httpPort}` },
+  ]
+  for (const [path, answered] of [
+    ['/api/telemetry/latest/a', 404],
+    ['/api/v1/devices', 200],
+    ['/metrics', 200],
+  ] as const) {
+    const own = { host: `localhost:${weir.httpPort}`, origin: `http://localhost:${weir.httpPort}` }
+    assert.equal(await statusOf(weir.httpPort, path, own), answered, path)
+    assert.equal(await statusOf(weir.httpPort, path, { host: 'weir' }), answered, path)
+    for (const headers of foreign) {
+      assert.equal(await statusOf(weir.httpPort, path, headers), 403, path)
+    }
+  }
+  assert.equal(await statusOf(weir.httpPort, '/health', foreign[1]), 200)
+  const upgrade = { connection: 'Upgrade', upgrade: 'websocket' }
+  for (const headers of foreign) {
+    assert.equal(await statusOf(weir.httpPort, '/mqtt', { ...headers, ...upgrade }), 403)
+  }
+})
+
+// oxlint-disable-next-line max-params -- where, what and how
+async function statusOf(
+  port: number,
+  path: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<number> {
+  const asked = request({ host: '127.0.0.1', port, path, headers }).end()
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+  answer.resume()
+  return answer.statusCode ?? 0
+}
 
 test('broken HTTP is answered or cut, and nobody else notices', LIMIT, async t => {
   const weir = await startWeir(t, { args: FLUSHES })

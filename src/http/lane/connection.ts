@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { PresentedKey } from './presented-key.ts'
+import { RepeatedText } from './repeated-text.ts'
 
 /** Answers outstanding of one connection; a client that pipelines more is not read meanwhile. */
 const MAX_WAITING = 64
@@ -35,7 +35,8 @@ export interface ConnectionOptions {
  * when all answers are out, the socket goes to node:http for good.
  */
 export class LaneConnection {
-  readonly key = new PresentedKey()
+  readonly key = new RepeatedText()
+  readonly host = new RepeatedText()
   readonly #socket: Socket
   readonly #options: ConnectionOptions
   /** Requests whose answers wait for themselves or for those before. */

@@ -9,6 +9,7 @@ import {
   type TestServices,
 } from '../../../test/fixtures/http-services.ts'
 import type { HttpApp } from '../app.ts'
+import { foreignPages } from '../../kit/foreign-pages.ts'
 import { createHttpHost } from '../host.ts'
 import { WeirError } from '../../ports/errors.ts'
 
@@ -413,3 +414,34 @@ test('a connection beyond the limit is not served', () =>
     },
     { limits: { maxConnections: 1 } },
   ))
+
+test('the pages of other sites are refused in front of the lane too', async () => {
+  const { access } = testServices().services
+  const overrides = { access: { ...access, isForeign: foreignPages([]) } }
+  await bothDoors(
+    async (lane, plain) => {
+      const foreign = [
+        get('r', 'origin: https://evil.example\r\n'),
+        post('foreign', '{"x":1}', 'Origin: null\r\n'),
+        get('r').replace('host: x', 'host: evil.example'),
+        get('r') + get('r').replace('host: x', 'host: evil.example'),
+        get('r', 'origin: http://x\r\n'),
+      ]
+      const answers: (number | undefined)[][] = []
+      for (const request of foreign) {
+        const pieces = [bytesOf(request), bytesOf(BYE)]
+        await same(lane, plain, pieces)
+        const said = (await lane.talk(pieces)).match(/HTTP\/1\.1 (\d+)/g) ?? []
+        answers.push(said.map(status => Number(status.slice(9))))
+      }
+      assert.deepEqual(answers, [
+        [403, 200],
+        [403, 200],
+        [403, 200],
+        [200, 403, 200],
+        [200, 200],
+      ])
+    },
+    { overrides },
+  )
+})

@@ -163,6 +163,11 @@ function laneServer(services: HttpServices, { nextId, keepAliveMs }: LaneOptions
   return (connection: LaneConnection, bytes: Buffer, at: number): number => {
     if (!reader.read(bytes, at)) return -1
     const { isPost, idStart, idEnd, bodyStart, end, requestIdStart, requestIdEnd } = reader
+    const { isForeign } = access
+    if (isForeign !== undefined) {
+      const host = connection.host.read(bytes, reader.hostStart, reader.hostEnd)
+      if (isForeign({ host })) return -1
+    }
     const of = isPost ? RECORD : LATEST
     const id = bytes.toString('latin1', idStart, idEnd)
     const allowed = access.open ?? verified(access, { connection, bytes, reader, of, id })

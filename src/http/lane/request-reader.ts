@@ -36,6 +36,8 @@ export class RequestReader {
   bodyStart = 0
   /** Where the next request begins. */
   end = 0
+  hostStart = 0
+  hostEnd = 0
   /** Empty where the client gives none. */
   requestIdStart = 0
   requestIdEnd = 0
@@ -111,9 +113,12 @@ export class RequestReader {
       case 4:
         if (!isText(bytes, name, 'host')) return true
         this.#hosts++
+        this.hostStart = value
+        this.hostEnd = valueEnd
         return value < valueEnd
       case 6:
-        return !isText(bytes, name, 'expect')
+        // Who asks from a web page is judged by node:http's hooks.
+        return !isText(bytes, name, 'expect') && !isText(bytes, name, 'origin')
       case 7:
         return !isText(bytes, name, 'upgrade') && !isText(bytes, name, 'trailer')
       case 9:

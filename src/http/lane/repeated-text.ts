@@ -1,10 +1,10 @@
 const NONE = Buffer.alloc(0)
 
 /**
- * The key that a connection's client sends. Clients send the same one with each request: as long as
- * they do it is one string, whose hash look-ups do not have to make again.
+ * What a connection's client sends with each request, as its key and the name it calls. As long as it
+ * is the same it is one string, whose hash look-ups do not have to make again.
  */
-export class PresentedKey {
+export class RepeatedText {
   #bytes: Uint8Array = NONE
   #text = ''
 

@@ -53,7 +53,7 @@ export class BatchBuilder {
   addText(series: number, timeUs: number, text: string): void {
     this.#texts ??= []
     this.#texts[this.#points] = text
-    this.#textBytes += 3 * text.length
+    this.#textBytes += textBytes(text)
     this.addNumber(series, timeUs, NaN)
   }
 
@@ -88,7 +88,10 @@ export class BatchBuilder {
   /** Takes back every point from `points` on. */
   rollback(points: number): void {
     this.#points = points
-    if (this.#texts !== undefined && this.#texts.length > points) this.#texts.length = points
+    const texts = this.#texts
+    if (texts === undefined || texts.length <= points) return
+    for (let at = points; at < texts.length; at++) this.#textBytes -= textBytes(texts[at])
+    texts.length = points
   }
 
   /** The batch of everything added since the last seal, and an empty builder again. */
@@ -182,6 +185,9 @@ export class BatchBuilder {
     }
   }
 }
+
+/** At most: of ASCII it is a third. */
+const textBytes = (text: string | undefined): number => 3 * (text?.length ?? 0)
 
 function copyInto<T extends Float64Array | Uint32Array>(target: T, source: T): T {
   target.set(source)

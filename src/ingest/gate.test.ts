@@ -18,14 +18,14 @@ const SENDER = openAccess('default')
 function setUp(limits: Partial<IngestLimits> = {}, maxAppends?: number) {
   const ledger = new Ledger(0)
   const log = memoryLog(({ batch }) => ledger.handOver(batch.tenant, pointCount(batch)))
+  const clock = fakeClock(NOW_MS)
   const gate = new IngestGate({
     ...{ log, ledger, maxAppends },
-    table: new SeriesTable(),
-    clock: fakeClock(NOW_MS),
+    ...{ table: new SeriesTable(), clock },
     limits: { ...testLimits, ...limits },
     devices: { admits: () => true, admitsNew: (_tenant, name) => name !== 'stranger' },
   })
-  return { gate, log, ledger }
+  return { gate, log, ledger, clock }
 }
 
 /** `count` points of a device, a second apart. */
@@ -144,6 +144,47 @@ test('past the bound of pending bytes requests are refused, and taken again when
   await waiting
   assert.equal(gate.pendingBytes, 0)
   await gate.ingest(SENDER, 'http', points('b', 1))
+})
+
+test('what was taken back does not count as pending, texts neither', async () => {
+  const { gate, log } = setUp({ maxPendingBytes: 10_000 })
+  const broken: Decode = sink => {
+    const entry = sink.device('d')!
+    for (let i = 0; i < 10; i++) {
+      sink.message(entry, i * 1e6)
+      sink.metric('text', 'x'.repeat(50), '')
+      sink.metric('x', i, '')
+    }
+    throw new SyntaxError('not so')
+  }
+  for (let i = 0; i < 20; i++) {
+    await assert.rejects(gate.ingest(SENDER, 'http', broken), SyntaxError)
+    assert.equal(gate.pendingBytes, 0)
+  }
+  const waiting = gate.ingest(SENDER, 'http', points('d', 100))
+  assert.equal(gate.pendingBytes, 2000)
+  await waiting
+  assert.equal(gate.pendingBytes, 0)
+  assert.equal(log.entries.length, 1)
+})
+
+test('a tenant that was idle for long is served as one that was not', async () => {
+  const { gate, log, clock } = setUp()
+  const other = openAccess('other')
+  for (let round = 1; round <= 4; round++) {
+    const sent = [gate.ingest(SENDER, 'http', points('d', 3))]
+    if (round !== 3) sent.push(gate.ingest(other, 'http', points('d', 2)))
+    assert.deepEqual(
+      (await Promise.all(sent)).map(({ accepted }) => accepted),
+      round === 3 ? [3] : [3, 2],
+    )
+    clock.advance(61_000)
+  }
+  const sizes = log.entries.map(({ batch }) => `${batch.tenant} ${pointCount(batch)}`)
+  assert.deepEqual(sizes, [
+    ...['default 3', 'other 2', 'default 3', 'other 2'],
+    ...['default 3', 'default 3', 'other 2'],
+  ])
 })
 
 test('a decoder that throws leaves nothing behind, and its neighbours alone', async () => {

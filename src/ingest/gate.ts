@@ -21,6 +21,9 @@ import { SeparateAppends } from './separate-appends.ts'
 import { SeriesMarks } from './series-marks.ts'
 import { ValueCheck } from './value-check.ts'
 
+/** A tenant that has sent nothing for so long, or up to twice as long, takes no memory. */
+const KEPT_MS = 60_000
+
 /** Puts the points of one request into the sink; synchronous. Throws SyntaxError on bad JSON. */
 export type Decode = (sink: PointSink) => void
 
@@ -85,7 +88,13 @@ export class IngestGate {
   readonly #values: ValueCheck | undefined
   readonly #marks = new SeriesMarks()
   readonly #dictionaries = new Dictionaries()
-  readonly #builders = new Map<string, BatchBuilder>()
+  /** Those that were used since `#keptSinceMs`, and those of the time before. */
+  #builders = new Map<string, BatchBuilder>()
+  #olderBuilders = new Map<string, BatchBuilder>()
+  #keptSinceMs = 0
+  /** Those that have points, and about how much of them. */
+  #open: BatchBuilder[] = []
+  #openBytes = 0
   readonly #separate: SeparateAppends | undefined
   #frames: EncodedBatch[] = []
   #frameBytes = 0
@@ -108,9 +117,8 @@ export class IngestGate {
 
   /** Bytes admitted that the log does not have yet. */
   get pendingBytes(): number {
-    let open = 0
-    for (const builder of this.#builders.values()) open += builder.bytes
-    return open + this.#frameBytes + this.#appendingBytes + (this.#separate?.bytes ?? 0)
+    const separate = this.#separate?.bytes ?? 0
+    return this.#openBytes + this.#frameBytes + this.#appendingBytes + separate
   }
 
   /**
@@ -143,6 +151,7 @@ export class IngestGate {
     // Brokers' messages would be lost: there the socket is read slower instead.
     sink.begin(builder, { nowMs, only: sender.device, rates: door === 'http' ? rates : undefined })
     const mark = builder.points
+    const bytesBefore = builder.bytes
     try {
       decode(sink)
     } catch (error) {
@@ -151,6 +160,9 @@ export class IngestGate {
       sink.reject('', detail, 'malformed')
       this.#options.ledger.reject(tenant, door, sink.rejections)
       throw error
+    } finally {
+      if (mark === 0 && builder.points > 0) this.#open.push(builder)
+      this.#openBytes += builder.bytes - bytesBefore
     }
     let owedMs = 0
     if (rates !== undefined) {
@@ -230,7 +242,9 @@ export class IngestGate {
   #builder(tenant: string): BatchBuilder {
     let builder = this.#builders.get(tenant)
     if (builder === undefined) {
-      builder = new BatchBuilder(tenant, this.#options.table, this.#marks)
+      builder =
+        this.#olderBuilders.get(tenant) ??
+        new BatchBuilder(tenant, this.#options.table, this.#marks)
       this.#builders.set(tenant, builder)
     }
     return builder
@@ -315,12 +329,28 @@ export class IngestGate {
     const entries = this.#frames
     this.#frames = []
     this.#frameBytes = 0
-    for (const builder of this.#builders.values()) {
-      if (builder.points === 0) continue
-      const batch = builder.seal()
-      entries.push({ batch, frame: encodeFrame(batch) })
+    while (this.#open.length > 0) {
+      const [builder] = this.#open
+      const { bytes } = builder
+      // One that could not be encoded the last time has nothing left.
+      if (builder.points > 0) {
+        const batch = builder.seal()
+        this.#openBytes -= bytes
+        entries.push({ batch, frame: encodeFrame(batch) })
+      }
+      this.#open.shift()
     }
+    this.#forgetIdle()
     return entries
+  }
+
+  /** What many requests need is kept from batch to batch; of a tenant that sends no more it is let go. */
+  #forgetIdle(): void {
+    const nowMs = this.#options.clock.nowMs()
+    if (nowMs - this.#keptSinceMs < KEPT_MS) return
+    this.#keptSinceMs = nowMs
+    this.#olderBuilders = this.#builders
+    this.#builders = new Map()
   }
 }
 

@@ -13,6 +13,8 @@ import type { FlatColumn, StoredTime, TableLayout } from './table-layout.ts'
 /** A row group is read as a whole: one that is larger is refused, not tried. */
 const MAX_GROUP_BYTES = 512 << 20
 const MAX_GROUP_ROWS = 16 << 20
+/** What a value takes at least, once it is read. */
+const VALUE_BYTES = 8
 /** A page that claims to become larger is refused before it is unpacked. */
 const MAX_PAGE_BYTES = 256 << 20
 /** Rows of a chunk that is handed on. */
@@ -58,11 +60,15 @@ export async function openParquet(handle: FileHandle, mapping: Mapping): Promise
     throw refused(`the file is no whole Parquet file: ${messageOf(error)}`, error)
   }
   const layout = tableLayout(flatColumns(metadata.schema), mapping)
+  const columns = columnsOf(layout).size
   for (const group of metadata.row_groups) {
     const bytes = Number(group.total_byte_size)
     const rows = Number(group.num_rows)
-    if (!(bytes <= MAX_GROUP_BYTES && rows <= MAX_GROUP_ROWS)) {
-      throw refused(`a row group has ${rows} rows in ${bytes} bytes; write smaller ones`)
+    // A few bytes may say a value for any number of rows: each takes its place in memory.
+    const size = Math.max(bytes, rows * columns * VALUE_BYTES)
+    if (!(size <= MAX_GROUP_BYTES && rows <= MAX_GROUP_ROWS)) {
+      const what = `${rows} rows of ${columns} columns in ${bytes} bytes`
+      throw refused(`a row group has ${what}; write smaller ones, or name fewer columns`)
     }
   }
   return {
@@ -103,10 +109,8 @@ async function readGroup(
   firstRow: number,
   rows: number,
 ): Promise<Map<string, RawColumn>> {
-  const { time, device, metric, values } = layout
-  const wanted = new Set([time.name, ...values])
-  if (device.column !== undefined) wanted.add(device.column)
-  if (metric !== undefined) wanted.add(metric)
+  const { time } = layout
+  const wanted = columnsOf(layout)
   const found = new Map<string, ColumnData[]>()
   await parquetRead({
     ...{ file, metadata: withRawTime(metadata, time), columns: [...wanted] },
@@ -127,6 +131,14 @@ async function readGroup(
     columns.set(name, column)
   }
   return columns
+}
+
+/** The names of those that are read. */
+function columnsOf({ time, device, metric, values }: TableLayout): Set<string> {
+  const names = new Set([time.name, ...values])
+  if (device.column !== undefined) names.add(device.column)
+  if (metric !== undefined) names.add(metric)
+  return names
 }
 
 /** The time column as the integers that it is stored as: objects for each would cost much. */

@@ -136,6 +136,20 @@ test('after a rotation both keys work for the overlap, then only the new one', a
   await assert.rejects(keys.rotate(ended, 0), { kind: 'conflict', message: /is expired/ })
 })
 
+test('a key that is rotated again during the overlap gives the life that it was given', async t => {
+  const { ring, keys, clock } = await setUp(t)
+  for (const expiresInMs of [undefined, 100_000]) {
+    const { key } = await keys.create(wanted({ expiresInMs }))
+    clock.advance(20_000)
+    await keys.rotate(key, 5000)
+    clock.advance(1000)
+    const again = await keys.rotate(ring.find('acme', key.id)!, 5000)
+    const { expiresAtMs } = again.key
+    assert.equal(expiresAtMs, expiresInMs && clock.nowMs() + expiresInMs)
+    assert.equal(ring.find('acme', key.id)?.expiresAtMs, clock.nowMs() + 4000)
+  }
+})
+
 test('a rotation without overlap ends the old key at once', async t => {
   const { ring, keys } = await setUp(t)
   const old = await keys.create(wanted())

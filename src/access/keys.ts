@@ -65,7 +65,7 @@ export class Keys {
       limits: input.limits ?? {},
       createdAtMs: nowMs,
       expiresAtMs: expiresInMs === undefined ? undefined : nowMs + expiresInMs,
-      ...{ revokedAtMs: undefined, lastUsedMs: undefined },
+      ...{ revokedAtMs: undefined, lastUsedMs: undefined, lifetimeMs: expiresInMs },
     }
     await catalog.createKey(key)
     ring?.take(key)
@@ -83,9 +83,8 @@ export class Keys {
     const nowMs = clock.nowMs()
     const state = keyState(old, nowMs)
     if (state !== 'active') throw new WeirError('conflict', `the key ${old.id} is ${state}`)
-    const { tenant, scopes, device, name, limits, createdAtMs, expiresAtMs } = old
-    // As long a life as the old one was given.
-    const expiresInMs = expiresAtMs === undefined ? undefined : expiresAtMs - createdAtMs
+    // As long a life as the old one was given: its end may be that of an overlap.
+    const { tenant, scopes, device, name, limits, lifetimeMs: expiresInMs } = old
     const issued = await this.create({ tenant, scopes, device, name, limits, expiresInMs })
     const how = overlapMs > 0 ? 'expire' : 'revoke'
     const ended = await catalog.endKey(tenant, old.id, { how, atMs: nowMs + overlapMs })

@@ -16,6 +16,7 @@ export function aKey(fields: Partial<Key> = {}): Key {
     expiresAtMs: undefined,
     revokedAtMs: undefined,
     lastUsedMs: undefined,
+    lifetimeMs: undefined,
     ...fields,
   }
 }
@@ -41,6 +42,7 @@ export function keyChecks(check: Check<Catalog>): void {
         limits: { requestsPerSecond: 5, pointsPerSecond: 0 },
         expiresAtMs: 1_767_225_600_001,
         lastUsedMs: 1_767_225_600_000,
+        lifetimeMs: 1,
       })
       await first.createKey(full)
       await first.createKey(aKey())

@@ -90,6 +90,7 @@ export function keyParameters(key: Key): Parameters {
     key.expiresAtMs ?? null,
     key.revokedAtMs ?? null,
     key.lastUsedMs ?? null,
+    key.lifetimeMs ?? null,
   ]
 }
 
@@ -106,6 +107,7 @@ export function keyOf(row: Row): Key {
     expiresAtMs: (row.expires_at_ms as number | null) ?? undefined,
     revokedAtMs: (row.revoked_at_ms as number | null) ?? undefined,
     lastUsedMs: (row.last_used_ms as number | null) ?? undefined,
+    lifetimeMs: (row.lifetime_ms as number | null) ?? undefined,
   }
 }
 

@@ -15,6 +15,8 @@ export interface Key {
   readonly createdAtMs: number
   readonly expiresAtMs: number | undefined
   readonly revokedAtMs: number | undefined
+  /** How long it was issued for, however near its end has come since; undefined: for ever. */
+  readonly lifetimeMs: number | undefined
   /** Written behind, some minutes coarse. */
   readonly lastUsedMs: number | undefined
 }

@@ -119,4 +119,10 @@ export const MIGRATIONS: readonly Migration[] = [
         tenants text NOT NULL
       );`,
   },
+  {
+    name: 'for how long keys were issued',
+    up: `
+      ALTER TABLE key ADD lifetime_ms float8;
+      UPDATE key SET lifetime_ms = expires_at_ms - created_at_ms;`,
+  },
 ]

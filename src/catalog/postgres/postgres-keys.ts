@@ -59,8 +59,8 @@ const LOCK = `SELECT 1 FROM feed WHERE stream = 'keys' FOR UPDATE`
 const KEY = `SELECT * FROM key WHERE tenant = $1 AND id = $2`
 const CREATE = `INSERT INTO key
   (id, tenant, hash, name, scopes, device, limits, created_at_ms, expires_at_ms, revoked_at_ms,
-    last_used_ms, version)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING`
+    last_used_ms, lifetime_ms, version)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING`
 const REVOKE = `UPDATE key SET revoked_at_ms = $3, version = $4
   WHERE tenant = $1 AND id = $2 AND revoked_at_ms IS NULL`
 const EXPIRE = `UPDATE key SET expires_at_ms = $3, version = $4

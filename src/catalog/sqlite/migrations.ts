@@ -98,6 +98,8 @@ const STEPS: readonly string[] = [
      version INTEGER NOT NULL,
      PRIMARY KEY (tenant, id)
    ) STRICT, WITHOUT ROWID;`,
+  `ALTER TABLE key ADD COLUMN lifetime_ms REAL;
+   UPDATE key SET lifetime_ms = expires_at_ms - created_at_ms;`,
 ]
 
 /** What this Weir reads and writes. */

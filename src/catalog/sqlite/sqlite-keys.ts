@@ -51,8 +51,8 @@ const KEYS_SINCE = `SELECT * FROM key WHERE version > ? ORDER BY version`
 const KEY = `SELECT * FROM key WHERE tenant = ? AND id = ?`
 const CREATE_KEY = `INSERT INTO key
   (id, tenant, hash, name, scopes, device, limits, created_at_ms, expires_at_ms, revoked_at_ms,
-    last_used_ms, version)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ${NEXT_VERSION}) ON CONFLICT DO NOTHING`
+    last_used_ms, lifetime_ms, version)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ${NEXT_VERSION}) ON CONFLICT DO NOTHING`
 const REVOKE_KEY = `UPDATE key SET revoked_at_ms = ?3, version = ${NEXT_VERSION}
   WHERE tenant = ?1 AND id = ?2 AND revoked_at_ms IS NULL`
 const EXPIRE_KEY = `UPDATE key SET expires_at_ms = ?3, version = ${NEXT_VERSION}

@@ -54,9 +54,9 @@ function readBody(
   if (packed && encoding !== 'gzip' && encoding !== 'x-gzip') {
     const detail = `content-encoding ${encoding} is not known; send gzip or nothing`
     const problem = new HttpProblem(415, detail, { headers: { 'accept-encoding': 'gzip' } })
-    drain(payload, length, () => done(problem))
+    dropRest(payload, length, () => done(problem))
   } else if (length > limits.maxBodyBytes) {
-    drain(payload, length, () => done(tooLarge(limits)))
+    dropRest(payload, length, () => done(tooLarge(limits)))
   } else if (!packed) collect(payload, context, done)
   else if (length > 0 && length <= SYNC_GZIP_BYTES) {
     collect(payload, context, (error, body) => {
@@ -92,7 +92,7 @@ function collect(payload: IncomingMessage, { limits, budget }: BodyContext, done
     chunks = []
     budget.give(bytes)
     bytes = 0
-    drain(payload, 0, () => settle(problem))
+    dropRest(payload, 0, () => settle(problem))
   }
   const onData = (chunk: Buffer): void => {
     if (bytes + chunk.length > limits.maxBodyBytes) refuse(tooLarge(limits))
@@ -127,7 +127,7 @@ function unpackStream(payload: IncomingMessage, context: BodyContext & { done: D
     }
     payload.unpipe(gunzip)
     gunzip.destroy()
-    drain(payload, 0, () => done(problem))
+    dropRest(payload, 0, () => done(problem))
   }
   const gunzip = gather(createGunzip({ chunkSize: 65_536 }), context, stop)
   payload.on('data', (chunk: Buffer) => {
@@ -171,9 +171,10 @@ function gather(gunzip: Gunzip, { limits, budget }: BodyContext, done: Done): Gu
 
 /**
  * Reads on and drops what comes, so that the client has sent its body and reads the answer instead
- * of a reset connection. A body beyond the bound is not waited for.
+ * of a reset connection. A body beyond the bound is not waited for; `expected` is its length, 0 where
+ * that is not known.
  */
-function drain(payload: IncomingMessage, expected: number, done: () => void): void {
+export function dropRest(payload: IncomingMessage, expected: number, done: () => void): void {
   let dropped = 0
   let settled = false
   const settle = (): void => {

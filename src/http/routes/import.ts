@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { pipeline, type Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import type { FastifyContextConfig, FastifyRequest } from 'fastify'
 import Type from 'typebox'
@@ -7,6 +7,7 @@ import { WeirError } from '../../ports/errors.ts'
 import type { Format } from '../../transfer/format.ts'
 import type { ImportOutcome } from '../../transfer/ingest-flow.ts'
 import { JSON_TYPE, type HttpApp } from '../app.ts'
+import { dropRest } from '../body.ts'
 import { responses } from '../openapi.ts'
 import { HttpProblem, problemOf } from '../problem.ts'
 import type { HttpServices } from '../services.ts'
@@ -95,18 +96,23 @@ export function importRoutes(app: HttpApp, services: HttpServices): void {
     const release = transfer.slots.take()
     try {
       const mapping = { ...columns, timeUnit }
-      const source = unpacked(body, request)
+      const stream = unpacked(body, request)
+      // Who leaves before the end would otherwise take the connection along, and the answer with it.
+      const source = stream.iterator({ destroyOnReturn: false })
       const outcome = await transfer.importer.run({
         ...{ sender: request.access, format, mapping, source },
       })
       reply.header('content-type', JSON_TYPE)
       return reply.send(answer(outcome, format))
     } catch (error) {
-      // What the client still sends is not read: it is to see the answer all the same.
-      body.resume()
       throw importProblem(error)
     } finally {
       release()
+      body.unpipe()
+      // The client may read the answer only when it has sent all.
+      const expected = Number(body.headers['content-length'] ?? 0)
+      await new Promise<void>(resolve => dropRest(body, expected, resolve))
+      body.resume()
     }
   })
 }
@@ -124,8 +130,10 @@ function unpacked(body: IncomingMessage, request: FastifyRequest): Readable {
   const encoding = request.headers['content-encoding'] ?? 'identity'
   if (encoding === 'identity') return body
   if (encoding === 'gzip' || encoding === 'x-gzip') {
-    // Errors come out of the stream that is read.
-    return pipeline(body, createGunzip({ chunkSize: 65_536 }), () => undefined)
+    const gunzip = createGunzip({ chunkSize: 65_536 })
+    // Errors come out of the stream that is read; its own are not the body's end, which has to be read.
+    body.once('error', error => gunzip.destroy(error))
+    return body.pipe(gunzip)
   }
   const detail = `content-encoding ${encoding} is not known; send gzip or nothing`
   throw new HttpProblem(415, detail, { headers: { 'accept-encoding': 'gzip' } })

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { request, type IncomingMessage } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { connect, type AddressInfo } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import { test, type TestContext } from 'node:test'
 import { gunzipSync, gzipSync } from 'node:zlib'
@@ -364,6 +365,42 @@ test('what is no import is refused with the status that fits', () =>
     assert.equal((await send('GET', IMPORT)).status, 405)
     assert.equal((await app.inject({ method: 'HEAD', url: EXPORT })).statusCode, 405)
   }))
+
+test('a client that has sent everything before it reads sees why its import ended', async t => {
+  const host = await listening(t, {})
+  const { port } = host.app.server.address() as AddressInfo
+  // More than what the sockets of both sides take.
+  const rest = Buffer.alloc(24 << 20, 'no cells of this header,1,2\n')
+  const columns = Buffer.concat([Buffer.from('a,b,c\n'), rest])
+  const cases = [
+    { type: 'text/csv', body: columns, status: 400 },
+    { type: 'application/vnd.apache.parquet', body: rest, status: 413 },
+    // Random, so that packed it is as large.
+    { type: 'text/csv', body: packedColumns(), encoding: 'gzip', status: 400 },
+  ]
+  for (const { type, body, encoding = 'identity', status } of cases) {
+    const socket = connect(port, '127.0.0.1').pause()
+    t.after(() => socket.destroy())
+    const head =
+      `POST ${IMPORT} HTTP/1.1\r\nhost: x\r\ncontent-type: ${type}\r\nconnection: close\r\n` +
+      `content-encoding: ${encoding}\r\ncontent-length: ${body.length}\r\n\r\n`
+    await new Promise((resolve, reject) => {
+      socket.once('error', reject)
+      socket.write(head)
+      socket.write(body, resolve)
+    })
+    const answer = Buffer.concat(await socket.toArray()).toString()
+    assert.match(answer, new RegExp(`^HTTP/1.1 ${status} `), type)
+    assert.match(answer, /"request_id"/)
+  }
+})
+
+function packedColumns(): Buffer {
+  const noise = randomBytes(24 << 20)
+  return gzipSync(Buffer.concat([Buffer.from('a,b,c\nx,1,2\n'.repeat(50_000)), noise]), {
+    level: 1,
+  })
+}
 
 test('an import whose client goes away gives its slot back, with what was durable kept', async t => {
   const host = await listening(t, {})

@@ -271,6 +271,31 @@ test('an import takes what an export wrote, packed or not, and again changes not
     )
   }))
 
+test('names and texts that a spreadsheet would run come back from a wide file as they were', () =>
+  withHost(async ({ get, post }) => {
+    const timestamp = '2026-11-20T09:00:00Z'
+    const data = { '+m': 1, "'n": '=1+1', plain: "'quoted'", minus: '-' }
+    await post('/api/v1/telemetry', { device_id: '=pump', timestamp, data })
+    const { text } = await get(`${EXPORT}?layout=wide`)
+    assert.match(
+      text,
+      /^time,device_id,''n,'\+m,minus,plain\n[^,]+,'=pump,'=1\+1,1,'-,''quoted'\n$/,
+    )
+    await withHost(async other => {
+      const sent = await other.post(`${IMPORT}?device=device_id`, text, CSV)
+      assert.equal(sent.json.accepted, 4)
+      assert.deepEqual(
+        lines((await other.get(EXPORT)).text).sort(),
+        lines((await get(EXPORT)).text).sort(),
+      )
+      // Of somebody's file nothing is taken off.
+      const foreign = "at,device_id,plain\n2026-11-20T09:00:00Z,b,'quoted'\n"
+      await other.post(`${IMPORT}?time=at&device=device_id`, foreign, CSV)
+      const [row] = lines((await other.get(`${EXPORT}?device_id=b`)).text)
+      assert.match(row, /,b,plain,,''quoted'$/)
+    })
+  }))
+
 test('a mapping comes as parameters, and a mistake in it is answered with what there is', () =>
   withHost(async ({ post, get }) => {
     const file = 'ts;dev;a, b;c\n2026-01-01 00:00:00;x;1,5;2\n2026-01-01 00:00:01;x;;3\n'

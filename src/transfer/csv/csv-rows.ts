@@ -97,14 +97,23 @@ function wideRows(
     ...(source.column === undefined ? {} : { deviceColumn: source.column }),
   })
   const { timeColumn, deviceColumn = -1, metricColumns } = layout
-  const names = metricColumns.map(column => header[column])
+  const textOf = isOwnWide(header) ? textOfCell : (cell: string): string => cell
+  const names = metricColumns.map(column => textOf(header[column]))
   const read = timeReader(mapping.timeUnit ?? 'auto')
   return (cells, writer) => {
-    const device = source.name ?? cells[deviceColumn] ?? ''
+    const device = source.name ?? textOf(cells[deviceColumn] ?? '')
     if (!writer.device(device, source.column ?? 'device')) return
     if (!writer.time(read(cells[timeColumn]), header[timeColumn], names.length)) return
-    for (let i = 0; i < names.length; i++) putCell(cells[metricColumns[i]] ?? '', names[i], writer)
+    for (let i = 0; i < names.length; i++) {
+      const cell = cells[metricColumns[i]] ?? ''
+      if (!putValue(cell, names[i], writer)) writer.text(names[i], textOf(cell))
+    }
   }
+}
+
+/** Whether an export wrote it, which defuses names and texts (`csv-cell.ts`). */
+function isOwnWide([time, device]: readonly string[]): boolean {
+  return device === LONG_COLUMNS[0] && TIME_STYLES.some(style => TIME_COLUMNS[style] === time)
 }
 
 function longRows(header: readonly string[], mapping: Mapping): PutRow {
@@ -127,12 +136,16 @@ function longRows(header: readonly string[], mapping: Mapping): PutRow {
     const given = isBlankCell(cell) ? (cells[textColumn] ?? '') : cell
     if (isBlankCell(given)) {
       writer.target.reject(value, 'is empty', 'invalid_value')
-    } else putCell(given, cells[metricColumn] ?? '', writer)
+      return
+    }
+    const name = cells[metricColumn] ?? ''
+    if (!putValue(given, name, writer)) writer.text(name, given)
   }
 }
 
-function putCell(cell: string, metric: string, writer: RowWriter): void {
-  if (isBlankCell(cell)) return
+/** False for a text: what is blank is nothing, and all else is put or refused. */
+function putValue(cell: string, metric: string, writer: RowWriter): boolean {
+  if (isBlankCell(cell)) return true
   const value = cellNumber(cell)
   if (value === value) {
     if (isInexact(cell, value)) {
@@ -140,5 +153,6 @@ function putCell(cell: string, metric: string, writer: RowWriter): void {
     } else writer.number(metric, value)
   } else if (/^true$/i.test(cell)) writer.number(metric, 1)
   else if (/^false$/i.test(cell)) writer.number(metric, 0)
-  else writer.text(metric, cell)
+  else return false
+  return true
 }

@@ -149,12 +149,18 @@ export function sniffDelimiter(header: string): string {
 
 /** The cells of one record. */
 export function csvCells(record: string, delimiter: string): string[] {
-  const reader = new CsvReader(delimiter)
   // An open quote in a header that is only looked at is no error here.
-  const balanced = countOf(record, '"') % 2 === 0 ? record : `${record}"`
-  reader.push(balanced)
-  reader.end()
-  return reader.next() ?? ['']
+  for (const text of [record, `${record}"`]) {
+    const reader = new CsvReader(delimiter)
+    reader.push(text)
+    reader.end()
+    try {
+      return reader.next() ?? ['']
+    } catch (error) {
+      if (!(error instanceof CsvError)) throw error
+    }
+  }
+  return ['']
 }
 
 function splitPlain(

@@ -4,9 +4,9 @@ import { ownRows, SAMPLE_ROWS } from '../csv/csv-rows.ts'
 import { DELIMITERS, metricNames, refused } from '../mapping.ts'
 import type { Mapping } from '../mapping.ts'
 import type { ImportPart } from './import-part.ts'
+import { OpenQuotes } from './open-quotes.ts'
 import { recordParts } from './record-parts.ts'
 
-const QUOTE = 34
 const NEWLINE = 10
 
 export interface SourceFile {
@@ -24,7 +24,8 @@ export interface SourceFile {
  * @throws WeirError `rejected` when the columns cannot be found.
  */
 export async function* csvParts(file: SourceFile): AsyncGenerator<ImportPart, void, void> {
-  const quotes = new OpenQuotes()
+  const delimiter = delimiterOf(file.mapping)
+  const quotes = new OpenQuotes(delimiter)
   const ends = {
     lastEnd: (bytes: Buffer) => quotes.lastEnd(bytes),
     endless: 'a record has no end; is a quote not closed?',
@@ -37,7 +38,7 @@ export async function* csvParts(file: SourceFile): AsyncGenerator<ImportPart, vo
   for await (const records of recordParts(file.source, ends)) {
     let body = records
     if (header === undefined) {
-      header = records.subarray(0, firstEnd(records))
+      header = records.subarray(0, firstEnd(records, new OpenQuotes(delimiter)))
       headerLines = newlines(header)
       mapping = settled(records, file)
     } else body = Buffer.concat([header, records])
@@ -52,32 +53,11 @@ export async function* csvParts(file: SourceFile): AsyncGenerator<ImportPart, vo
   }
 }
 
-/** Follows quotes through a file, to know which line breaks end a record. */
-class OpenQuotes {
-  #open = false
-
-  /** The place after the last record that ends in these bytes; 0 when none does. */
-  lastEnd(bytes: Buffer): number {
-    let end = 0
-    for (let at = 0; ;) {
-      const quote = bytes.indexOf(QUOTE, at)
-      const to = quote < 0 ? bytes.length : quote
-      if (!this.#open) {
-        const found = bytes.subarray(at, to).lastIndexOf(NEWLINE)
-        if (found >= 0) end = at + found + 1
-      }
-      if (quote < 0) return end
-      this.#open = !this.#open
-      at = quote + 1
-    }
-  }
-}
-
-function firstEnd(bytes: Buffer): number {
-  let open = false
-  for (let i = 0; i < bytes.length; i++) {
-    if (bytes[i] === QUOTE) open = !open
-    else if (bytes[i] === NEWLINE && !open) return i + 1
+/** The place after the first record. */
+function firstEnd(bytes: Buffer, quotes: OpenQuotes): number {
+  for (let at = 0, end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, at)) {
+    if (quotes.lastEnd(bytes.subarray(at, end + 1)) > 0) return end + 1
+    at = end + 1
   }
   return bytes.length
 }
@@ -88,10 +68,12 @@ function newlines(bytes: Buffer): number {
   return count
 }
 
+const delimiterOf = ({ delimiter }: Mapping): string | undefined =>
+  delimiter === undefined ? undefined : DELIMITERS[delimiter]
+
 /** The mapping with what the first rows tell: the time column, and the file's name as its device. */
 function settled(first: Buffer, { mapping, device }: SourceFile): Mapping {
-  const { delimiter } = mapping
-  const reader = new CsvReader(delimiter === undefined ? undefined : DELIMITERS[delimiter])
+  const reader = new CsvReader(delimiterOf(mapping))
   reader.push(first.toString())
   const header = reader.next()
   if (header === undefined) throw refused('the file is empty')

@@ -1,7 +1,9 @@
 /** `p` and `u` are the password and the user of InfluxDB 1 clients. */
 const SECRETS = /([?&](?:p|u|token|key|password|api_key|access_token)=)[^&]*/gi
-/** The path of a ThingsBoard device. */
-const TOKEN = /^(\/api\/v1\/)(?!telemetry\/|devices\/)[^/?]+(?=\/(?:telemetry|attributes)(?:$|\?))/
+/** What stands behind `/api/v1/` in Weir's own paths. */
+const OWN = 'analytics|capacity|devices|export|import|keys|ledger|live|query|telemetry'
+/** In that place of any other path a ThingsBoard device has its token, whatever it asks for. */
+const TOKEN = new RegExp(`^(/api/v1/)(?!(?:${OWN})(?:[/?#]|$))[^/?#]+`, 'i')
 /** A key anywhere else: its id may be seen. */
 const KEY = /weir_([a-z0-9]+)_[a-z0-9]*/gi
 

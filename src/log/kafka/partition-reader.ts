@@ -12,6 +12,12 @@ export interface Fetched {
   readonly end: number
 }
 
+/** `isStale`: some of what was asked for could not be read; perhaps another broker leads it now. */
+interface Answer {
+  readonly fetched: readonly Fetched[]
+  readonly isStale: boolean
+}
+
 export interface PartitionReaderOptions {
   readonly connection: KafkaConnection
   readonly topic: string
@@ -127,14 +133,16 @@ export class PartitionReader {
     from: { node: number; topicId: string; partitions: readonly number[] },
   ): Promise<void> {
     while (!run.isOver && !scope.isOver) {
-      let fetched: Fetched[]
+      let answer: Answer
       try {
-        fetched = await this.#fetch(run, from)
+        answer = await this.#fetch(run, from)
       } catch {
         scope.isOver = true
         return
       }
+      const { fetched, isStale } = answer
       scope.backoff.reset()
+      if (isStale) scope.isOver = true
       if (fetched.length === 0) continue
       const taken = this.#taking.then(() => this.#take(run, fetched))
       this.#taking = taken
@@ -156,7 +164,7 @@ export class PartitionReader {
   async #fetch(
     run: Run,
     { node, topicId, partitions }: { node: number; topicId: string; partitions: readonly number[] },
-  ): Promise<Fetched[]> {
+  ): Promise<Answer> {
     const { maxFetchBytes } = this.#options
     const asked = partitions.map(partition => ({
       partition,
@@ -170,19 +178,19 @@ export class PartitionReader {
         ...{ node, topics: [{ topicId, partitions: asked }] },
         ...{ minBytes: 1, maxBytes: maxFetchBytes, maxWaitTime: MAX_WAIT_MS },
       })
-      return this.#fetched(run, response)
+      return { fetched: this.#fetched(run, response), isStale: false }
     } catch (error) {
       const answers = responsesIn(error)
       if (answers.length === 0) throw error
       // Some partitions could not be read; those that could are.
-      const read = answers.flatMap(answer => this.#fetched(run, answer))
+      const fetched = answers.flatMap(answer => this.#fetched(run, answer))
       const codes = answers
         .flatMap(({ responses }) => responses.flatMap(one => one.partitions))
-        .filter(({ errorCode }) => errorCode !== 0)
-      const isOutside = codes.some(({ errorCode }) => errorCode === OFFSET_OUT_OF_RANGE)
-      if (isOutside) await this.#comeInside(run, partitions)
-      else if (read.length === 0) throw error
-      return read
+        .map(({ errorCode }) => errorCode)
+      const isStale = codes.some(code => code !== 0 && code !== OFFSET_OUT_OF_RANGE)
+      if (codes.includes(OFFSET_OUT_OF_RANGE)) await this.#comeInside(run, partitions)
+      else if (fetched.length === 0) throw error
+      return { fetched, isStale }
     }
   }
 

@@ -264,7 +264,10 @@ export class KafkaLog implements Log {
     if (positions.some(({ partition, offset }) => offset > (this.#places[partition]?.next ?? 0))) {
       await this.#lookAtEnds(`the end of ${this.#topic.name} is not known`)
     }
-    for (const position of positions) mustBeIn(this.#places, position, group)
+    for (const position of positions) {
+      // Of partitions that the topic has had for a shorter time than this process nothing is known.
+      if (position.partition < this.#places.length) mustBeIn(this.#places, position, group)
+    }
     return positions
   }
 

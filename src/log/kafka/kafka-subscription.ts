@@ -102,7 +102,8 @@ export class KafkaSubscription implements Subscription {
   lagOf(ends: readonly { readonly first: number; readonly next: number }[]): number {
     const partitions = this.#member?.ownedLast ?? [...this.#reader.positions.keys()]
     return partitions.reduce((sum, partition) => {
-      const { first, next } = ends[partition]
+      // Of a partition that was added since the topic was opened nothing is known.
+      const { first, next } = ends[partition] ?? { first: 0, next: 0 }
       const read = this.#reader.positions.get(partition) ?? first
       // What was before the first position here has been committed by somebody.
       const from = Math.max(this.#commits.get(partition) ?? 0, this.#from.get(partition) ?? first)
@@ -178,7 +179,7 @@ export class KafkaSubscription implements Subscription {
         const wanted = this.#wanted.get(partition)
         this.#wanted.delete(partition)
         const offset = offsets[partition] ?? -1
-        positions.set(partition, wanted ?? (offset >= 0 ? offset : begins[partition].first))
+        positions.set(partition, wanted ?? (offset >= 0 ? offset : (begins[partition]?.first ?? 0)))
       }
       return positions
     }

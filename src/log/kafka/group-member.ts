@@ -85,7 +85,8 @@ export class GroupMember {
     while (!signal.aborted) {
       const consumer = newConsumer(connection, { topic, group, sessionTimeoutMs })
       this.#consumer = consumer
-      const lost = this.#lossOf(consumer)
+      const attempt = new AbortController()
+      const lost = this.#lossOf(consumer, attempt.signal)
       consumer.topics.track(topic)
       // As the member it was, if the group still knows it: a new one has to wait until that is out.
       consumer.memberId = memberId
@@ -96,6 +97,7 @@ export class GroupMember {
       } catch {
         // It is tried again; who waits sees no partitions, and the lag.
       }
+      attempt.abort()
       this.#revoke()
       if (signal.aborted) return
       memberId = consumer.memberId
@@ -108,8 +110,8 @@ export class GroupMember {
     }
   }
 
-  /** Resolves when the member cannot come back by itself. */
-  #lossOf(consumer: Consumer): Promise<void> {
+  /** Resolves when the member cannot come back by itself; nobody waits for it after the signal. */
+  #lossOf(consumer: Consumer, signal: AbortSignal): Promise<void> {
     consumer.on('consumer:group:rebalance', () => this.#revoke())
     consumer.on('consumer:group:join', ({ generationId = -2, assignments = [] }) => {
       this.#assign(
@@ -122,7 +124,7 @@ export class GroupMember {
       consumer.on('error', () => resolve())
       consumer.on('consumer:heartbeat:stalled', () => resolve())
       consumer.on('client:close', () => resolve())
-      this.#closing.signal.addEventListener('abort', () => resolve(), { once: true })
+      this.#closing.signal.addEventListener('abort', () => resolve(), { once: true, signal })
     })
   }
 

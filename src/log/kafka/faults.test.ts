@@ -10,6 +10,7 @@ import { WeirError } from '../../ports/errors.ts'
 import type { LogEntry } from '../../ports/log.ts'
 import { recorder, tagOf, taggedEntry, until } from '../log.contract.ts'
 import type { Given } from './consumer-child.ts'
+import { newAdmin } from './kafka-client.ts'
 import { testOptions } from './kafka-log.fixture.ts'
 import { KafkaLog } from './kafka-log.ts'
 
@@ -130,6 +131,22 @@ describe('the log on Kafka, when things go wrong', { skip, timeout: 300_000 }, (
       await until(() => historyOf(device, watch.entries).at(-1) === sent.next - 1)
       assert.deepEqual(historyOf(device, watch.entries), all)
     }
+    await log.close()
+  })
+
+  it('takes no more points when brokers have lost what they acknowledged', async () => {
+    const options = testOptions(broker.address, { partitions: 1 })
+    const log = await open(options)
+    for (let tag = 0; tag < 3; tag++) await log.append([taggedEntry(tag)])
+    // As after an unclean election, without waiting for one.
+    const admin = newAdmin(options.connection)
+    await admin.deleteTopics({ topics: [options.topic] })
+    await admin.createTopics({ topics: [options.topic], partitions: 1, replicas: -1 })
+    await admin.close()
+    const refusal = await log.append([taggedEntry(3)]).catch((error: unknown) => error)
+    assert.ok(refusal instanceof WeirError, 'it was taken')
+    assert.equal(refusal.kind, 'closed')
+    assert.match(log.status().failure ?? '', /lost records: partition 0 had ended at offset 3/)
     await log.close()
   })
 

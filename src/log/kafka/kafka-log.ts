@@ -112,6 +112,11 @@ export class KafkaLog implements Log {
     this.#producer = new TopicProducer({
       ...{ connection, topic: topic.name },
       onAppended: (partition, next) => this.#see(partition, next),
+      onLost: (partition, { end, base }) => {
+        const message = `Kafka has lost records: partition ${partition} had ended at offset ${end}, and a new record is at ${base}`
+        this.#failure ??= new WeirError('corrupt', message)
+        for (const subscription of this.#subscriptions.values()) void subscription.close()
+      },
     })
     this.#deadLetterTopic = new DeadLetterTopic({
       ...{ admin, connection, timeoutMs },
@@ -231,6 +236,8 @@ export class KafkaLog implements Log {
       this.#trouble = reasonOf(error)
       throw error
     }
+    // It is where the store takes entries for those that it has.
+    if (this.#failure?.kind === 'corrupt') throw this.#refusal()
     this.#trouble = undefined
     this.#pointsAppended += points
   }

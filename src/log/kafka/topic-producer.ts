@@ -23,6 +23,11 @@ export interface TopicProducerOptions {
   readonly topic: string
   /** Told where the broker has put each batch: the offset after its last record. */
   readonly onAppended?: (partition: number, next: number) => void
+  /**
+   * A batch was put at `base`, before the `end` of what had been acknowledged: brokers have lost
+   * records. Called before `send` resolves.
+   */
+  readonly onLost?: (partition: number, places: { end: number; base: number }) => void
 }
 
 interface PartitionAnswer {
@@ -83,6 +88,8 @@ export class TopicProducer {
   #identity: { readonly id: bigint; readonly epoch: number } | undefined
   /** The next sequence number, by `topic:partition`, as the library's encoder asks for it. */
   readonly #sequences = new NumericMap()
+  /** Behind the last acknowledged record of each partition. */
+  readonly #ends = new Map<number, number>()
   /** Leaders are asked for again. */
   #isStale = false
   /** The broker does not know our sequence any more: it lost records, or forgot the producer. */
@@ -206,7 +213,13 @@ export class TopicProducer {
     if (queue.length === 0) queues.delete(partition)
     const key = `${this.#options.topic}:${partition}`
     this.#sequences.set(key, (this.#sequences.getWithDefault(key, 0) + batch.length) & 0x7fffffff)
-    if (base >= 0) this.#options.onAppended?.(partition, base + batch.length)
+    // Of a batch that it has had for long the broker does not say where it is.
+    if (base < 0) return
+    // One that came twice is where it was put at first, which is behind everything before it.
+    const end = this.#ends.get(partition) ?? 0
+    if (base < end) this.#options.onLost?.(partition, { end, base })
+    this.#ends.set(partition, base + batch.length)
+    this.#options.onAppended?.(partition, base + batch.length)
   }
 
   async #identify(): Promise<{ readonly id: bigint; readonly epoch: number }> {

@@ -57,3 +57,20 @@ test('a partition that the topic was given meanwhile is read, and is in no way',
   assert.deepEqual(ofNew.map(tagOf), [0, 1, 2])
   assert.equal(subscription.lagOf([{ first: 0, next: 3 }]), 3)
 })
+
+test('nothing behind what could not be put aside is delivered at the end', LIMIT, async t => {
+  const { entries, deliver } = recorder()
+  const values = [Buffer.from('no entry'), Buffer.from(taggedEntry(1).frame)]
+  let tries = 0
+  const subscription = subscribed(t, {
+    ...{ options: { deliver }, assigned: [0] },
+    fetch: (_partition, offset) => ({ values: values.slice(offset) }),
+    putAside() {
+      tries++
+      return Promise.reject(new Error('brokers are away'))
+    },
+  })
+  await until(() => tries === 1)
+  await subscription.close()
+  assert.deepEqual(entries, [])
+})

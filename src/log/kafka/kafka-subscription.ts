@@ -262,16 +262,22 @@ export class KafkaSubscription implements Subscription {
     return next
   }
 
-  /** Until they are kept, nothing behind them is delivered. Who only watches leaves it to the group. */
+  /**
+   * Until they are kept, nothing behind them is delivered. Who only watches leaves it to the group.
+   *
+   * @throws WeirError `closed`: they are not kept, and come again to whoever goes on.
+   */
   async #putAside(letters: readonly NewDeadLetter[]): Promise<void> {
     if (this.#member === undefined) return
     const backoff = new Backoff({ firstMs: 100, lastMs: 5000 })
-    while (!this.#closing.signal.aborted) {
+    const { signal } = this.#closing
+    for (;;) {
       try {
         return await this.#context.putAside(letters)
-      } catch {
-        const { signal } = this.#closing
+      } catch (cause) {
         await sleep(backoff.next(), undefined, { signal }).catch(() => {})
+        if (!signal.aborted) continue
+        throw new WeirError('closed', 'what is no entry was not put aside', { cause })
       }
     }
   }

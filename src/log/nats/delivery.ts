@@ -27,11 +27,18 @@ interface Part {
   next: number
 }
 
+interface Taken {
+  readonly part: Part
+  readonly record: LogEntry | BadRecord
+}
+
 /** Gives a consumer what comes in some partitions: one delivery at a time, each in its order. */
 export class Delivery {
   readonly #options: DeliveryOptions
   readonly #parts = new Map<number, Part>()
   #running: Promise<void> | undefined
+  /** Of what was taken last. */
+  #delivered: Promise<void> | undefined
   #isStopped = false
   #waiters: (() => void)[] = []
 
@@ -59,7 +66,8 @@ export class Delivery {
       this.#parts.get(partition)?.reader.close()
       this.#parts.delete(partition)
     }
-    await this.#running
+    // Whatever comes next is of others: there may be much of it.
+    await this.#delivered?.catch(() => {})
     this.#tell()
   }
 
@@ -110,18 +118,23 @@ export class Delivery {
     while (!this.#isStopped && this.#options.isHeld()) {
       const taken = this.#take()
       if (taken.length === 0) return
-      for (const run of runsOf(taken.map(({ record }) => record))) {
-        if (isBad(run[0])) await this.#options.onBad(run as readonly BadRecord[])
-        else await this.#options.deliver(run as readonly LogEntry[])
-      }
-      for (const { part, record } of taken)
-        part.next = Math.max(part.next, record.position.offset + 1)
-      this.#tell()
+      this.#delivered = this.#deliver(taken)
+      await this.#delivered
     }
   }
 
-  #take(): { readonly part: Part; readonly record: LogEntry | BadRecord }[] {
-    const taken: { part: Part; record: LogEntry | BadRecord }[] = []
+  async #deliver(taken: readonly Taken[]): Promise<void> {
+    for (const run of runsOf(taken.map(({ record }) => record))) {
+      if (isBad(run[0])) await this.#options.onBad(run as readonly BadRecord[])
+      else await this.#options.deliver(run as readonly LogEntry[])
+    }
+    for (const { part, record } of taken)
+      part.next = Math.max(part.next, record.position.offset + 1)
+    this.#tell()
+  }
+
+  #take(): Taken[] {
+    const taken: Taken[] = []
     for (const part of this.#parts.values()) {
       for (const message of part.reader.take()) {
         taken.push({ part, record: readRecord(message, part) })

@@ -41,6 +41,7 @@ const BEATS_PER_LEASE = 5
  */
 export class Membership {
   readonly #options: MembershipOptions
+  readonly #all: readonly number[]
   readonly #held = new Set<number>()
   /** When each other member was last heard, by `performance.now()`. */
   readonly #heard = new Map<string, number>()
@@ -55,6 +56,7 @@ export class Membership {
 
   constructor(options: MembershipOptions) {
     this.#options = options
+    this.#all = Array.from({ length: options.partitions }, (_, partition) => partition)
     const { link, names, group, leaseMs, state } = options
     const { promise, resolve } = Promise.withResolvers<void>()
     this.settled = promise
@@ -85,7 +87,7 @@ export class Membership {
     this.#isClosed = true
     for (const end of this.#ends) end()
     await this.#turn
-    await this.#giveBack([...this.#held])
+    await this.#giveBackAllBut([])
     this.#say({ id: this.#options.id, leaves: true })
     this.#settled?.()
   }
@@ -144,14 +146,13 @@ export class Membership {
   }
 
   async #divide(): Promise<void> {
-    const { id, partitions, onAssigned } = this.#options
+    const { id, onAssigned } = this.#options
     if (this.#held.size > 0 && this.isLate) await this.#renew()
     await this.#letGo([...this.#held].filter(partition => this.#ownerOf(partition) !== id))
     const members = this.#living()
     const own = members.indexOf(id)
-    const all = Array.from({ length: partitions }, (_, partition) => partition)
-    const wanted = all.filter(partition => partition % members.length === own)
-    await this.#giveBack([...this.#held].filter(partition => !wanted.includes(partition)))
+    const wanted = this.#all.filter(partition => partition % members.length === own)
+    await this.#giveBackAllBut(wanted)
     const got: number[] = []
     for (const partition of wanted) {
       if (this.#held.has(partition)) continue
@@ -186,9 +187,9 @@ export class Membership {
 
   /** This process and those that were heard within a lease, sorted. */
   #living(): string[] {
-    const { id, partitions, leaseMs } = this.#options
+    const { id, leaseMs } = this.#options
     const now = performance.now()
-    for (let partition = 0; partition < partitions; partition++) {
+    for (const partition of this.#all) {
       const owner = this.#ownerOf(partition)
       if (owner === undefined || owner === id || this.#heard.has(owner)) continue
       // Whoever has a partition is taken for alive until it was silent for a lease.
@@ -212,12 +213,13 @@ export class Membership {
     return state.swap(names.lease(group, partition), id)
   }
 
-  async #giveBack(partitions: readonly number[]): Promise<void> {
+  /** Also those that are still its own because nobody could be told: others wait for them. */
+  async #giveBackAllBut(wanted: readonly number[]): Promise<void> {
     const { state, names, group, id } = this.#options
-    await this.#letGo(partitions)
-    for (const partition of partitions) {
-      if (this.#ownerOf(partition) !== id) continue
-      // Who cannot say so is silent, which the others understand a little later.
+    await this.#letGo([...this.#held].filter(partition => !wanted.includes(partition)))
+    for (const partition of this.#all) {
+      if (wanted.includes(partition) || this.#ownerOf(partition) !== id) continue
+      // What cannot be said now is said at the next beat; at the end silence says it.
       await state.swap(names.lease(group, partition), '').catch(() => false)
     }
   }

@@ -73,11 +73,12 @@ function divided(options: SubscribeOptions, parts: GroupParts): GroupSubscriptio
   const { link, names, partitions, state, deadLetters, id, leaseMs } = parts
   let isClosed = false
   const onFailure = (error: unknown): void => {
+    if (isClosed && error instanceof WeirError && error.kind === 'closed') return
     parts.onFailure(error)
     // Others of the group may do better.
     close().catch(() => {})
   }
-  const again = <T>(work: () => Promise<T>): Promise<T | undefined> => retried(work, () => isClosed)
+  const again = <T>(work: () => Promise<T>): Promise<T> => retried(work, () => isClosed)
   const delivery = new Delivery({
     ...{ link, names, deliver, onFailure },
     isHeld: () => !membership.isLate,
@@ -97,7 +98,6 @@ function divided(options: SubscribeOptions, parts: GroupParts): GroupSubscriptio
         await partitions.refresh()
         return (await options.onAssigned?.(assigned)) ?? []
       })
-      if (begins === undefined) return
       for (const partition of assigned) {
         const { first = 0, next = 0 } = partitions.of(partition) ?? {}
         const asked = offsetIn(begins, partition)
@@ -153,19 +153,27 @@ function letterOf({ position: source, bytes, reason }: BadRecord, group: string)
   return { source, bytes, reason, group }
 }
 
-/** Tries again while it may work later; undefined when nobody wants it any more. */
-async function retried<T>(work: () => Promise<T>, isOver: () => boolean): Promise<T | undefined> {
+/**
+ * Tries again while it may work later.
+ *
+ * @throws WeirError `closed` when nobody wants it any more.
+ */
+async function retried<T>(work: () => Promise<T>, isOver: () => boolean): Promise<T> {
   const backoff = new Backoff(AGAIN)
   for (;;) {
     try {
       return await work()
     } catch (error) {
-      if (isOver()) return undefined
+      if (isOver()) throw ended(error)
       if (error instanceof WeirError && error.kind !== 'retryable') throw error
     }
     await new Promise(resolve => setTimeout(resolve, backoff.next()))
-    if (isOver()) return undefined
+    if (isOver()) throw ended()
   }
+}
+
+function ended(cause?: unknown): WeirError {
+  return new WeirError('closed', 'the subscription is closed', { cause })
 }
 
 function mustBeKept(

@@ -66,7 +66,7 @@ export interface SubscribeOptions {
   /**
    * Asked by a shared log whenever this process is given partitions, before anything of them is
    * delivered: the first position wanted of each, because another process may have gone on since
-   * `from` was read. Absent: where the group has committed.
+   * `from` was read. Absent: where the group has committed, or at `from` where that is later.
    */
   readonly onAssigned?: (partitions: readonly number[]) => Promise<readonly LogPosition[]>
   /**

@@ -61,6 +61,7 @@ export class Analytics {
   readonly #slots: SeriesSlots
   readonly #findings = new Findings()
   readonly #order = new TimeOrder()
+  /** Behind the last entry that was taken, of each partition that had one since the start. */
   readonly #next = new Map<number, number>()
   #queue: LogEntry[] = []
   #head = 0
@@ -118,11 +119,9 @@ export class Analytics {
    */
   async start(): Promise<void> {
     const { log } = this.#options
-    const from = await this.#restore()
-    for (const { partition, offset } of from) this.#next.set(partition, offset)
     this.#subscription = await log.subscribe({
       group: ANALYTICS_GROUP,
-      from,
+      from: await this.#restore(),
       deliver: entries => this.#deliver(entries),
     })
   }
@@ -160,7 +159,10 @@ export class Analytics {
     await this.#trySnapshot()
   }
 
-  /** The positions to read from; a state that is of no use is left behind, with a warning. */
+  /**
+   * The positions to read from, of partitions that were read here. A state that is of no use is left
+   * behind, with a warning.
+   */
   async #restore(): Promise<readonly LogPosition[]> {
     const { statePath, detectors, table, log, onWarning } = this.#options
     let saved: readonly LogPosition[] | undefined
@@ -169,10 +171,10 @@ export class Analytics {
     } catch (error) {
       onWarning(error, 'the state of the analytics is damaged: they begin without a past')
     }
-    return log.status().partitions.map(({ partition, first, next }) => {
-      const at = saved?.find(position => position.partition === partition)?.offset ?? first
+    return log.status().partitions.flatMap(({ partition, first, next }) => {
+      const at = saved?.find(position => position.partition === partition)?.offset
       // Behind the log's end: it is another log. Before its start: it was released meanwhile.
-      return { partition, offset: at > next ? first : Math.max(at, first) }
+      return at === undefined || at > next ? [] : [{ partition, offset: Math.max(at, first) }]
     })
   }
 

@@ -16,7 +16,7 @@ interface Given extends Partial<Pick<SubscriptionContext, 'begins' | 'committed'
 /** A subscription that is given those partitions, of a topic whose only broker says what is fetched. */
 function subscribed(t: TestContext, { options, assigned, fetch, ...given }: Given) {
   const connection = { brokers: ['127.0.0.1:1'], clientId: 'weir-test', requestTimeoutMs: 1000 }
-  scriptConsumers(t, {
+  const commits = scriptConsumers(t, {
     leaders: () => Array.from({ length: Math.max(...assigned) + 1 }, () => 1),
     fetch: (_node, partition, offset) => fetch(partition, offset),
     assigned,
@@ -34,7 +34,7 @@ function subscribed(t: TestContext, { options, assigned, fetch, ...given }: Give
   )
   t.after(() => subscription.close())
   subscription.start()
-  return subscription
+  return { subscription, commits }
 }
 
 /** The records of each partition are entries with their offsets as tags, up to `end`. */
@@ -48,7 +48,7 @@ const entriesUpTo =
 
 test('a partition that the topic was given meanwhile is read, and is in no way', LIMIT, async t => {
   const { entries, deliver } = recorder()
-  const subscription = subscribed(t, {
+  const { subscription } = subscribed(t, {
     ...{ options: { deliver }, assigned: [0, 1], fetch: entriesUpTo(3) },
     begins: [{ first: 0, next: 3 }],
   })
@@ -62,7 +62,7 @@ test('nothing behind what could not be put aside is delivered at the end', LIMIT
   const { entries, deliver } = recorder()
   const values = [Buffer.from('no entry'), Buffer.from(taggedEntry(1).frame)]
   let tries = 0
-  const subscription = subscribed(t, {
+  const { subscription } = subscribed(t, {
     ...{ options: { deliver }, assigned: [0] },
     fetch: (_partition, offset) => ({ values: values.slice(offset) }),
     putAside() {
@@ -73,4 +73,23 @@ test('nothing behind what could not be put aside is delivered at the end', LIMIT
   await until(() => tries === 1)
   await subscription.close()
   assert.deepEqual(entries, [])
+})
+
+test('a group without a store begins at the newest place that is known of it', LIMIT, async t => {
+  const { entries, deliver } = recorder()
+  // Given: 2, 2, 4 and nothing.
+  const from = [2, 2, 4].map((offset, partition) => ({ partition, offset }))
+  const { subscription, commits } = subscribed(t, {
+    ...{ options: { deliver, from }, assigned: [0, 1, 2, 3], fetch: entriesUpTo(6) },
+    begins: [0, 0, 0, 5].map(first => ({ first, next: 6 })),
+    committed: () => Promise.resolve([-1, 4, 2, -1]),
+  })
+  await subscription.caughtUp
+  const firsts = [0, 1, 2, 3].map(
+    partition => entries.find(({ position }) => position.partition === partition)?.position.offset,
+  )
+  assert.deepEqual(firsts, [2, 4, 4, 5])
+  // What it has of partition 1 is from before another member went on.
+  await subscription.commit([0, 3, 6].map((offset, partition) => ({ partition, offset })))
+  assert.deepEqual([...(commits.at(-1)?.values() ?? [])], [2, 4, 6, 5])
 })

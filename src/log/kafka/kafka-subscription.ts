@@ -37,8 +37,8 @@ export class KafkaSubscription implements Subscription {
   readonly #reader: PartitionReader
   readonly #member: GroupMember | undefined
   readonly #closing = new AbortController()
-  /** What was asked for at the call to `subscribe`; used once for each partition. */
-  readonly #wanted: Map<number, number>
+  /** What was asked for at the call to `subscribe`. */
+  readonly #wanted: ReadonlyMap<number, number>
   /** Records behind the last entry that are none: a commit of the one means the other too. */
   readonly #skipped = new Map<number, { readonly from: number; readonly to: number }>()
   /** Where each partition began that this process has had. */
@@ -156,8 +156,11 @@ export class KafkaSubscription implements Subscription {
       // Others may have got them by now.
       if (!asked.every(partition => this.#member?.owned.includes(partition))) return
       try {
-        for (const [partition, offset] of await this.#begins(asked))
+        for (const [partition, offset] of await this.#begins(asked)) {
           positions.set(partition, offset)
+          // Others may have gone on since this process had it: what was committed then is old.
+          this.#commits.set(partition, Math.max(offset, this.#commits.get(partition) ?? 0))
+        }
         break
       } catch (error) {
         if (error instanceof WeirError && error.kind !== 'retryable') return this.#fail(error)
@@ -176,10 +179,10 @@ export class KafkaSubscription implements Subscription {
     if (onAssigned === undefined) {
       const offsets = await committed()
       for (const partition of partitions) {
-        const wanted = this.#wanted.get(partition)
-        this.#wanted.delete(partition)
-        const offset = offsets[partition] ?? -1
-        positions.set(partition, wanted ?? (offset >= 0 ? offset : (begins[partition]?.first ?? 0)))
+        const { first } = begins[partition] ?? { first: 0 }
+        // Another member may have gone on since.
+        const wanted = this.#wanted.get(partition) ?? 0
+        positions.set(partition, Math.max(wanted, offsets[partition] ?? -1, first))
       }
       return positions
     }

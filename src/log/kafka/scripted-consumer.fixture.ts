@@ -19,8 +19,11 @@ export interface ScriptedBroker {
   readonly assigned?: readonly number[]
 }
 
-/** Lets every consumer of the library believe that it talks to such brokers, until the test ends. */
-export function scriptConsumers(t: TestContext, broker: ScriptedBroker): void {
+/**
+ * Lets every consumer of the library believe that it talks to such brokers, until the test ends.
+ * Returns what is committed, in turn: offset by partition.
+ */
+export function scriptConsumers(t: TestContext, broker: ScriptedBroker): Map<number, number>[] {
   const { leaders, fetch, assigned = [] } = broker
   const methods = Consumer.prototype
   t.mock.method(methods, 'metadata', () => {
@@ -32,6 +35,11 @@ export function scriptConsumers(t: TestContext, broker: ScriptedBroker): void {
     const join = { generationId: 1, assignments: [{ topic: 'topic', partitions: assigned }] }
     this.emit('consumer:group:join', { ...join, groupId: 'group', memberId: 'member' } as never)
     return Promise.resolve('member')
+  })
+  const commits: Map<number, number>[] = []
+  t.mock.method(methods, 'commit', ({ offsets }: Parameters<Consumer['commit']>[0]) => {
+    commits.push(new Map(offsets.map(({ partition, offset }) => [partition, Number(offset)])))
+    return Promise.resolve()
   })
   t.mock.method(methods, 'fetch', async ({ node, topics }: Asked) => {
     await new Promise(resolve => setTimeout(resolve, 1))
@@ -49,4 +57,5 @@ export function scriptConsumers(t: TestContext, broker: ScriptedBroker): void {
     if (partitions.every(({ errorCode }) => errorCode === 0)) return response
     throw Object.assign(new Error('some could not be read'), { response })
   })
+  return commits
 }

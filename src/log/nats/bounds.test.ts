@@ -65,7 +65,9 @@ describe('the bounds of the log on NATS', { skip, timeout: 60_000 }, () => {
     assert.equal(log.status().partitions[0].first, 4)
     // A position that is gone: the store is of another log, or was restored.
     const from = [{ partition: 0, offset: 2 }]
-    const error = await rejection(log.subscribe({ group: 'other', from, deliver: () => {} }))
+    const onAssigned = () => Promise.resolve(from)
+    const store = { group: 'other', from, onAssigned, deliver: () => {} }
+    const error = await rejection(log.subscribe(store))
     assert.equal(error.kind, 'rejected')
     assert.match(error.message, /from offset 2 on, but the log keeps 4 to 9/)
     // What is kept in memory only begins with what there is: the store has the rest.

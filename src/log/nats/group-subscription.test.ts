@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { recorder, taggedEntry, until } from '../log.contract.ts'
+import { recorder, taggedEntry, tagOf, until } from '../log.contract.ts'
 import type { SubscribeOptions } from '../../ports/log.ts'
 import { subscribeTo, type GroupParts } from './group-subscription.ts'
 import { Names } from './names.ts'
@@ -34,6 +34,9 @@ async function subscribed(t: TestContext, options: SubscribeOptions, given: Give
   return { subscription, failures }
 }
 
+const frames = (count: number): Uint8Array[] =>
+  Array.from({ length: count }, (_, tag) => taggedEntry(tag).frame)
+
 test('nothing behind what could not be put aside is delivered at the end', LIMIT, async t => {
   const { entries, deliver } = recorder()
   let tries = 0
@@ -47,4 +50,23 @@ test('nothing behind what could not be put aside is delivered at the end', LIMIT
   await until(() => tries === 1)
   await subscription.close()
   assert.deepEqual([entries, failures], [[], []])
+})
+
+test('a group without a store begins at the newest place that is known of it', LIMIT, async t => {
+  const begins = [
+    { given: 2, committed: undefined, first: 0, wanted: 2 },
+    { given: 2, committed: 4, first: 0, wanted: 4 },
+    { given: 4, committed: 2, first: 0, wanted: 4 },
+    { given: 2, committed: 2, first: 5, wanted: 5 },
+  ]
+  for (const { given, committed, first, wanted } of begins) {
+    const { entries, deliver } = recorder()
+    const options = { group: 'analytics', from: [{ partition: 0, offset: given }], deliver }
+    const log = { messages: frames(6), first, committed: () => committed }
+    const { subscription, failures } = await subscribed(t, options, log)
+    await subscription.caughtUp
+    assert.equal(tagOf(entries[0]), wanted)
+    assert.deepEqual(failures, [])
+    await subscription.close()
+  }
 })

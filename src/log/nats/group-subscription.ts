@@ -87,7 +87,6 @@ function divided(options: SubscribeOptions, parts: GroupParts): GroupSubscriptio
       await again(() => deadLetters.put(records.map(record => letterOf(record, group))))
     },
   })
-  let isFirst = true
   const membership: Membership = new Membership({
     ...{ link, names, state, group, id, leaseMs, onFailure },
     partitions: partitions.count,
@@ -100,16 +99,13 @@ function divided(options: SubscribeOptions, parts: GroupParts): GroupSubscriptio
       })
       for (const partition of assigned) {
         const { first = 0, next = 0 } = partitions.of(partition) ?? {}
-        const asked = offsetIn(begins, partition)
-        const committed = parts.committed(partition)
-        const given = offsetIn(options.from, partition)
-        // What was given at the start is old when a partition comes later.
-        const known = isFirst ? (given ?? committed) : (committed ?? given)
-        const offset = asked ?? known ?? first
-        mustBeKept({ partition, offset }, { group, partitions })
-        delivery.add({ partition, offset: Math.max(offset, first) }, next)
+        // Another process may have gone on since, and what all have committed be trimmed.
+        const given = offsetIn(options.from, partition) ?? 0
+        const known = Math.max(given, parts.committed(partition) ?? 0, first)
+        const offset = offsetIn(begins, partition) ?? known
+        mustBeKept({ partition, offset }, { ...options, partitions })
+        delivery.add({ partition, offset }, next)
       }
-      isFirst = false
     },
   })
   let closing: Promise<void> | undefined
@@ -180,14 +176,15 @@ function mustBeKept(
   { partition, offset }: LogPosition,
   {
     group,
-    members,
+    onAssigned,
     partitions,
-  }: Pick<SubscribeOptions, 'group' | 'members'> & {
+  }: Pick<SubscribeOptions, 'group' | 'onAssigned'> & {
     readonly partitions: Partitions
   },
 ): void {
   const { first, next } = partitions.of(partition) ?? { first: 0, next: 0 }
-  const isGone = offset < first && members !== 'everyone'
+  // Only a store needs all that it has not; others begin with what there is.
+  const isGone = offset < first && onAssigned !== undefined
   if (Number.isInteger(offset) && !isGone && offset >= 0 && offset <= next) return
   const kept = first === next ? `nothing, and ${next} comes next` : `${first} to ${next - 1}`
   throw new WeirError(

@@ -6,7 +6,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
 import type { Analytics } from '../process/analytics.ts'
-import { bury } from '../process/bury.ts'
+import { Burials } from '../process/burials.ts'
 import { Writer, WRITER_GROUP, type BatchConsumer } from '../process/writer.ts'
 import { analyticsOf } from './analytics.ts'
 import type { Announce } from './live.ts'
@@ -43,6 +43,7 @@ export interface ConsumerParts {
 
 export function openConsumers(config: Config, parts: ConsumerParts): Consumers {
   const { log, store, clock, logger, memory, onFresh, onFailure } = parts
+  const burials = burialsOf(config, parts)
   const writer: Writer = new Writer({
     ...{ log, store, clock, onFailure, onFresh },
     consumers: memory({
@@ -59,18 +60,7 @@ export function openConsumers(config: Config, parts: ConsumerParts): Consumers {
     onDeadLetter: (entries, error) => {
       const positions = entries.map(({ position }) => position)
       logger.error({ err: error, positions }, 'entries of the log can never be stored')
-      if (log.deadLetters === undefined) return
-      void bury(
-        log.deadLetters,
-        { entries, reason: error.message },
-        {
-          group: WRITER_GROUP,
-          onError: (err, isLast) => {
-            const what = isLast ? 'they are only in the log' : 'it is tried again'
-            logger.error({ err }, `entries cannot be put among the dead letters; ${what}`)
-          },
-        },
-      )
+      burials?.bury(entries, error.message)
     },
   })
   const analytics = analyticsOf(config, parts)
@@ -83,8 +73,23 @@ export function openConsumers(config: Config, parts: ConsumerParts): Consumers {
       await writer.start()
     },
     catchUp: async () => analytics?.catchUp(),
-    parts: analytics === undefined ? [writer] : [writer, analytics],
+    parts: [writer, burials, analytics].filter(part => part !== undefined),
   }
+}
+
+/** Absent where the log has no place for dead letters. */
+function burialsOf(config: Config, { log, logger }: ConsumerParts): Burials | undefined {
+  const { deadLetters } = log
+  if (deadLetters === undefined) return undefined
+  return new Burials({
+    ...{ deadLetters, group: WRITER_GROUP },
+    // The doors have had half of it.
+    closeTimeoutMs: config.shutdownTimeoutMs / 4,
+    onError: (err, isLast) => {
+      const what = isLast ? 'they are only in the log' : 'it is tried again'
+      logger.error({ err }, `entries cannot be put among the dead letters; ${what}`)
+    },
+  })
 }
 
 /** In a process that leaves them to others. */

@@ -8,8 +8,11 @@ import type { StreamMessage } from './reader.ts'
 /** How many points a message carries: the body need not be read to count them. */
 const POINTS_HEADER = 'Weir-Points'
 
-/** What headers may take of a message, with the stream's own id. */
-export const HEADER_BYTES = 1024
+/**
+ * What headers may take of a message, with the stream's own id. Those of dead letters say more than
+ * those of entries; one bound for both, so that an entry is whole also as a dead letter.
+ */
+export const HEADER_BYTES = 4096
 
 /** A record that is no entry. */
 export interface BadRecord {

@@ -8,6 +8,7 @@ import {
   type NewDeadLetter,
 } from '../../ports/dead-letters.ts'
 import { WeirError } from '../../ports/errors.ts'
+import { HEADER_BYTES } from './entry.ts'
 import type { NatsLink } from './link.ts'
 import type { Names } from './names.ts'
 import type { Outgoing, Publisher } from './publisher.ts'
@@ -22,9 +23,8 @@ export interface NatsDeadLettersOptions {
 const ABOUT_HEADER = 'Weir-Letter'
 const LETTERS_AT_ONCE = 50
 const EXPIRES_MS = 2000
+/** In URI encoding a character may take nine bytes: within `HEADER_BYTES` with all the rest. */
 const MAX_REASON = 300
-/** In URI encoding a character may take nine bytes. */
-const ABOUT_BYTES = 9 * MAX_REASON + 1024
 
 type About = Pick<DeadLetter, 'reason' | 'source' | 'group' | 'atMs'>
 
@@ -87,7 +87,7 @@ export class NatsDeadLetters implements DeadLetters {
     const { link, names } = this.#options
     const id = deadLetterId(source, crc32(bytes))
     // Somebody may have put a record into the log that leaves no room for what is said about it.
-    const most = link.maxPayload - ABOUT_BYTES
+    const most = link.maxPayload - HEADER_BYTES
     const data = bytes.length <= most ? bytes : bytes.subarray(0, most)
     const cut = data === bytes ? '' : ` (the first ${most} of ${bytes.length} bytes)`
     const about: About = { reason: reason.slice(0, MAX_REASON) + cut, source, group, atMs }

@@ -8,7 +8,7 @@ import {
 } from '../../ports/dead-letters.ts'
 import { newConsumer, type KafkaConnection } from './kafka-client.ts'
 import { reasonOf, retryable } from './kafka-error.ts'
-import { inBatches } from './record.ts'
+import { inBatches, maxFrameBytesOf } from './record.ts'
 import { TopicProducer, type NewRecord } from './topic-producer.ts'
 import { offsetsOf, openTopic, type Topic, type TopicOptions } from './topic.ts'
 
@@ -45,22 +45,7 @@ export class DeadLetterTopic implements DeadLetters {
   }
 
   put(letters: readonly NewDeadLetter[]): Promise<void> {
-    const { topic } = this.#options.topic
-    const records = letters.map(({ bytes, reason, source, group }): NewRecord => {
-      const headers = { reason, group, partition: source.partition, offset: source.offset }
-      return {
-        ...{ topic, partition: 0 },
-        key: Buffer.from(deadLetterId(source, crc32(bytes))),
-        value: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
-        headers: new Map(
-          Object.entries(headers).map(([name, value]) => [
-            Buffer.from(name),
-            Buffer.from(String(value).slice(0, MAX_REASON_CHARS)),
-          ]),
-        ),
-      }
-    })
-    return this.#send(records)
+    return this.#send(letters, letterRecord)
   }
 
   async *list(): AsyncGenerator<DeadLetter> {
@@ -86,8 +71,9 @@ export class DeadLetterTopic implements DeadLetters {
   }
 
   async remove(ids: readonly string[]): Promise<void> {
-    const { topic } = this.#options.topic
-    await this.#send(ids.map(id => ({ topic, partition: 0, key: Buffer.from(id), value: null })))
+    await this.#send(ids, ({ name: topic }, id) => {
+      return { topic, partition: 0, key: Buffer.from(id), value: null }
+    })
   }
 
   async close(): Promise<void> {
@@ -95,14 +81,22 @@ export class DeadLetterTopic implements DeadLetters {
     await this.#producer.close()
   }
 
-  #send(records: readonly NewRecord[]): Promise<void> {
+  #send<Item>(
+    items: readonly Item[],
+    recordOf: (topic: Topic, item: Item) => NewRecord,
+  ): Promise<void> {
     const { timeoutMs } = this.#options
     const sent = this.#sending.then(async () => {
-      if (records.length === 0) return
-      const { maxBatchBytes } = await this.#open()
-      await this.#producer.send(new Map([[0, inBatches(records, maxBatchBytes)]]), timeoutMs)
+      if (items.length === 0) return
+      const topic = await this.#open()
+      const records = items.map(item => recordOf(topic, item))
+      const batches = inBatches(records, topic.maxBatchBytes)
+      await this.#producer.send(new Map([[0, batches]]), timeoutMs)
     })
-    this.#sending = sent.catch(() => {})
+    this.#sending = sent.catch(() => {
+      // What it takes at once may be less than it was.
+      this.#topic = undefined
+    })
     return sent
   }
 
@@ -149,7 +143,37 @@ export class DeadLetterTopic implements DeadLetters {
   }
 }
 
-const MAX_REASON_CHARS = 400
+/** With all the rest it is within what a record may take beside its value. */
+const MAX_REASON_BYTES = 300
+
+/**
+ * Somebody may have put a record into the log that is larger than what this topic takes: it is cut,
+ * for what is behind it must not wait for ever.
+ */
+function letterRecord(
+  { name: topic, maxBatchBytes }: Topic,
+  { bytes, reason, source, group }: NewDeadLetter,
+): NewRecord {
+  const most = maxFrameBytesOf(maxBatchBytes)
+  const value = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, most))
+  const cut = value.length < bytes.length ? ` (the first ${most} of ${bytes.length} bytes)` : ''
+  const { partition, offset } = source
+  const headers = { reason: beginningOf(reason) + cut, group, partition, offset }
+  return {
+    ...{ topic, partition: 0, value },
+    key: Buffer.from(deadLetterId(source, crc32(bytes))),
+    headers: new Map(
+      Object.entries(headers).map(([name, text]) => [Buffer.from(name), Buffer.from(String(text))]),
+    ),
+  }
+}
+
+/** Whole characters. */
+function beginningOf(reason: string): string {
+  const { read } = new TextEncoder().encodeInto(reason, new Uint8Array(MAX_REASON_BYTES))
+  return reason.slice(0, read)
+}
+
 const FETCH_BYTES = 4 << 20
 
 /** `end`: the offset after its batch. */

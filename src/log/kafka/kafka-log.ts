@@ -120,7 +120,7 @@ export class KafkaLog implements Log {
     })
     this.#deadLetterTopic = new DeadLetterTopic({
       ...{ admin, connection, timeoutMs },
-      topic: deadLetterTopic(options),
+      topic: deadLetterTopic(options, topic.maxBatchBytes),
     })
     this.deadLetters = this.#deadLetterTopic
     this.#refresh = setInterval(() => void this.#lookAtEnds(), REFRESH_INTERVAL_MS)
@@ -329,13 +329,13 @@ function mainTopic(options: KafkaLogOptions) {
   }
 }
 
-function deadLetterTopic(options: KafkaLogOptions) {
+function deadLetterTopic(options: KafkaLogOptions, maxBatchBytes: number) {
   const copies = copiesOf(options)
   return {
     ...{ topic: `${options.topic}.dead-letters`, partitions: 1, cleanup: 'compact' as const },
     ...copies,
     // Frames as large as the main topic's, with a reason.
-    configs: { ...copies.configs, 'max.message.bytes': String(8 << 20) },
+    configs: { ...copies.configs, 'max.message.bytes': String(Math.max(8 << 20, maxBatchBytes)) },
   }
 }
 

@@ -7,6 +7,7 @@ const TOOLS = [
   { program: 'mosquitto', debian: ['mosquitto'] },
   { program: 'openssl', debian: ['openssl'] },
   { program: 'curl', debian: ['curl'] },
+  { program: 'prlimit', debian: ['util-linux'] },
   { program: 'cc', debian: ['gcc', 'libc6-dev'] },
   { program: 'psql', debian: ['postgresql-client'] },
   { program: 'redis-cli', debian: ['redis-tools'] },

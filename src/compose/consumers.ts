@@ -57,6 +57,9 @@ export function openConsumers(config: Config, parts: ConsumerParts): Consumers {
       },
     }),
     maxPendingBytes: config.store.maxPendingBytes,
+    onWarning: err => {
+      logger.warn({ err }, 'the log keeps entries that the store has; the next commit tells it')
+    },
     onDeadLetter: (entries, error) => {
       const positions = entries.map(({ position }) => position)
       logger.error({ err: error, positions }, 'entries of the log can never be stored')

@@ -26,10 +26,14 @@ function entry(offset: number, timeMs = 5000): LogEntry {
 }
 
 /** A log and a store of which the test plays the other side. */
-function harness(options: Partial<WriterOptions> = {}, { isShared = false } = {}) {
+function harness(
+  options: Partial<WriterOptions> = {},
+  { isShared = false, commitFailure = undefined as WeirError | undefined } = {},
+) {
   const writes: { entries: readonly StoreEntry[]; done: PromiseWithResolvers<void> }[] = []
   const committed: (readonly LogPosition[])[] = []
   const failures: unknown[] = []
+  const warnings: unknown[] = []
   const dead: unknown[] = []
   const seen: [offset: number, arrivalMs: number][] = []
   let subscribed: SubscribeOptions | undefined
@@ -45,7 +49,7 @@ function harness(options: Partial<WriterOptions> = {}, { isShared = false } = {}
     },
     commit(_group: string, positions: readonly LogPosition[]) {
       committed.push(positions)
-      return Promise.resolve()
+      return commitFailure === undefined ? Promise.resolve() : Promise.reject(commitFailure)
     },
   } as Partial<Log> as Log
   const store = {
@@ -65,11 +69,12 @@ function harness(options: Partial<WriterOptions> = {}, { isShared = false } = {}
     consumers: [({ position }, arrivalMs) => seen.push([position.offset, arrivalMs])],
     maxPendingBytes: 250,
     onFailure: error => failures.push(error),
+    onWarning: error => warnings.push(error),
     onDeadLetter: (_entries, error) => dead.push(error),
     ...options,
   })
   return {
-    ...{ writer, writes, committed, failures, dead, seen, caughtUp },
+    ...{ writer, writes, committed, failures, warnings, dead, seen, caughtUp },
     subscribed: () => subscribed!,
     whenSubscribed,
     storeCommits: (positions: readonly LogPosition[]) => onCommit?.(positions),
@@ -83,6 +88,19 @@ test('it asks the log for what the store lacks and tells it how far the store is
   assert.deepEqual(subscribed().from, [{ partition: 0, offset: 7 }])
   storeCommits([{ partition: 0, offset: 9 }])
   assert.deepEqual(committed, [[{ partition: 0, offset: 9 }]])
+})
+
+test('that the log cannot be told now is no reason to stop, that it never can is one', async () => {
+  for (const kind of ['retryable', 'closed'] as const) {
+    const commitFailure = new WeirError(kind, 'the log cannot remove old entries')
+    const { writer, warnings, failures, caughtUp, storeCommits } = harness({}, { commitFailure })
+    caughtUp.resolve()
+    await writer.start()
+    storeCommits([{ partition: 0, offset: 9 }])
+    await until('it is told', () => warnings.length + failures.length > 0)
+    const [told, silent] = kind === 'retryable' ? [warnings, failures] : [failures, warnings]
+    assert.deepEqual([told, silent], [[commitFailure], []])
+  }
 })
 
 test('entries are handed on at once; replayed ones arrive at their own time', async () => {
@@ -221,6 +239,7 @@ test('without a log that keeps entries the writer is their keeper, and consumers
     ...{ log, store, clock, maxPendingBytes: 250 },
     consumers: [({ batch }, arrivalMs) => seen.push([batch.values[0], arrivalMs])],
     onFailure: () => assert.fail(),
+    onWarning: () => assert.fail(),
     onDeadLetter: () => assert.fail(),
   })
   await writer.start()

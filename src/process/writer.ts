@@ -26,6 +26,8 @@ export interface WriterOptions {
   readonly maxPendingBytes: number
   /** The store refused for good; nothing more can be acknowledged. */
   readonly onFailure: (error: unknown) => void
+  /** The log could not be told how far the store is; the next commit tells it. */
+  readonly onWarning: (error: unknown) => void
   /** The store can never take these entries; they are counted, and others go on. */
   readonly onDeadLetter: (entries: readonly LogEntry[], error: WeirError) => void
   /** Seconds from the append until the store had the points, for each delivery. */
@@ -94,10 +96,14 @@ export class Writer {
 
   /** Replays what the store lacks and goes live; resolves when it has caught up. */
   async start(): Promise<void> {
-    const { log, store } = this.#options
+    const { log, store, onWarning, onFailure } = this.#options
     if (!log.capabilities.keepsEntries) return this.#startDirect()
     store.onCommit(positions => {
-      log.commit(WRITER_GROUP, positions).catch(this.#options.onFailure)
+      log.commit(WRITER_GROUP, positions).catch((error: unknown) => {
+        const isPassing = error instanceof WeirError && error.kind === 'retryable'
+        if (isPassing) onWarning(error)
+        else onFailure(error)
+      })
     })
     const subscription = await log.subscribe({
       group: WRITER_GROUP,

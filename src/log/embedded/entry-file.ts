@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { framePoints } from '../../model/frame.ts'
 import { WeirError } from '../../ports/errors.ts'
-import { encodeRecordHeader } from './record.ts'
+import { encodeRecordHeader, type NewRecord } from './record.ts'
 import { recover, segmentPath, type Recovered } from './recovery.ts'
 import { hasRoom, mostSegmentBytes } from './spare-room.ts'
 import {
@@ -22,6 +22,8 @@ const MAX_SPARES = 6
  * 8 ms an append while 1 GB was deleted at once). So there is a pause after each.
  */
 const DELETE_PAUSE_MS = 100
+/** What the system has too little of at the moment; it says nothing of what is on disk. */
+const PASSING: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN'])
 
 export interface StoredEntry {
   readonly offset: number
@@ -97,29 +99,26 @@ export class EntryFile {
   /**
    * Resolves when the frames are on disk, all in one record. One call at a time.
    *
-   * @throws WeirError `retryable` (`disk_full`): nothing was appended, a later call may work;
-   *   `closed`: it is not known what is on disk, so no later call may be made.
+   * @throws WeirError `retryable` (`disk_full`, too many open files): nothing was appended, a later
+   *   call may work; `closed`: it is not known what is on disk, so no later call may be made.
    */
   async append(frames: readonly Uint8Array[]): Promise<void> {
     let points = 0
     for (const frame of frames) points += framePoints(frame)
     const record = { offset: this.next, pointsBefore: this.points, points, frames }
-    try {
-      const bytes = frames.reduce((sum, frame) => sum + frame.length, 0)
-      const segment = await this.#segmentFor(bytes)
-      const header = encodeRecordHeader(record, segment.seed)
-      const grown = segment.end + header.length + bytes - segment.written
-      if (grown > 0) await this.#makeRoom(grown)
-      const end = await writeRecord(segment, [header, ...frames], this.#segmentBytes)
-      segment.first ??= this.next
-      segment.end = end
-      segment.bytes += bytes
-      this.next += frames.length
-      this.points += points
-      if (end > this.#segmentBytes / 2) this.#prepare()
-    } catch (cause) {
-      throw writeFailure(cause)
-    }
+    const bytes = frames.reduce((sum, frame) => sum + frame.length, 0)
+    const { segment, header } = await this.#placeFor(record, bytes)
+    const end = await writeRecord(segment, [header, ...frames], this.#segmentBytes).catch(
+      (cause: unknown) => {
+        throw writeFailure(cause)
+      },
+    )
+    segment.first ??= this.next
+    segment.end = end
+    segment.bytes += bytes
+    this.next += frames.length
+    this.points += points
+    if (end > this.#segmentBytes / 2) this.#prepare()
   }
 
   /**
@@ -204,6 +203,21 @@ export class EntryFile {
     return found
   }
 
+  /** Where the record goes; there is room for it. Nothing of it is written yet. */
+  async #placeFor(record: NewRecord, bytes: number): Promise<{ segment: Segment; header: Buffer }> {
+    try {
+      const segment = await this.#segmentFor(bytes)
+      const header = encodeRecordHeader(record, segment.seed)
+      const grown = segment.end + header.length + bytes - segment.written
+      if (grown > 0) await this.#makeRoom(grown)
+      return { segment, header }
+    } catch (cause) {
+      const { code = '', message } = cause as NodeJS.ErrnoException
+      if (!PASSING.has(code)) throw writeFailure(cause)
+      throw new WeirError('retryable', `the log cannot begin a write: ${message}`, { cause })
+    }
+  }
+
   async #segmentFor(bytes: number): Promise<Segment> {
     const active = this.#segments.at(-1)
     const fits = active !== undefined && active.end + bytes <= this.#segmentBytes
@@ -243,12 +257,14 @@ export class EntryFile {
     const spare = this.#spares.shift()
     if (spare === undefined) await this.#makeRoom(0)
     else await rename(spare, path)
+    let segment: Segment | undefined
     try {
-      const segment = await createSegment(path, sequence)
+      segment = await createSegment(path, sequence)
       await syncDirectory(this.#directory)
       this.#nextSequence++
       return segment
     } catch (error) {
+      await segment?.file.close()
       await unlink(path).catch(() => {})
       throw error
     }

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { fork, type ChildProcess } from 'node:child_process'
+import { execFileSync, fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, it } from 'node:test'
 import { faultyDisk, noFaultyDisk, smallDisk } from '../../../test/fixtures/faulty-disk.ts'
+import { noProgram } from '../../../test/fixtures/no-program.ts'
 import type { LogEntry, LogStatus } from '../../ports/log.ts'
 import { recorder, tagOf, taggedEntry } from '../log.contract.ts'
 import type { ChildRequest } from './append-child.ts'
@@ -175,6 +176,44 @@ describe('the embedded log on a failing disk', { timeout: 120_000 }, () => {
     const log = await EmbeddedLog.open({ directory })
     await log.append([taggedEntry(tags.length)])
     await log.close()
+  })
+
+  it('goes on when the process may open files again', { skip: noProgram('prlimit') }, async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'weir-log-'))
+    cleanups.push(() => rm(directory, { recursive: true }))
+    const { child, ask, append, status } = await start(directory)
+    // Those that it has stay open.
+    const mayOpen = (files: number): Buffer =>
+      execFileSync('prlimit', ['--pid', String(child.pid), `--nofile=${files}:`])
+    await append(0, 1000)
+    mayOpen(1)
+    let tag = 1
+    let refused: Reply = {}
+    while (refused.kind === undefined && tag < 1000) {
+      refused = await append(tag, 1000)
+      if (refused.acknowledged !== undefined) tag++
+    }
+    for (const { kind, message = '' } of [refused, await append(tag, 1000)]) {
+      assert.equal(kind, 'retryable', message)
+      assert.match(message, /EMFILE/)
+    }
+    assert.equal((await status()).failure, undefined)
+    mayOpen(512)
+    const end = tag + 40
+    for (; tag < end; tag++) assert.equal((await append(tag, 1000)).acknowledged, tag)
+    // Segments are removed with their directory's consent, which is a file too.
+    mayOpen(1)
+    assert.equal((await ask({ do: 'commit', offset: tag })).kind, 'retryable')
+    mayOpen(512)
+    assert.equal((await ask({ do: 'commit', offset: tag })).kind, undefined)
+    const { first } = (await status()).partitions[0]
+    assert.ok(first > tag - 40, `${first} of ${tag}`)
+    await ask({ do: 'close' })
+    const kept = await readLog(directory)
+    assert.deepEqual(
+      kept.map(tagOf),
+      Array.from({ length: tag - first }, (_, i) => first + i),
+    )
   })
 
   it('has every acknowledged entry after SIGKILL, in order and without gaps', async () => {

@@ -36,6 +36,7 @@ process.on('message', (message: ToWorker) => {
 function obey(message: ToWorker): void {
   if (message.type === 'start') void start(message.name, message.plan as WorkerPlan)
   else if (message.type === 'release') void release()
+  else if (message.type === 'regain') void regain()
   else if (message.type === 'retire') void end(message.drainMs)
   else if (message.type === 'stop') void end(0)
 }
@@ -68,6 +69,13 @@ async function start(name: string, { config, broker }: WorkerPlan): Promise<void
 async function release(): Promise<void> {
   await node?.release()
   send({ type: 'released' })
+}
+
+async function regain(): Promise<void> {
+  if (isEnding) return
+  await node?.regain().catch((error: unknown) => {
+    logger?.error({ err: error }, 'what was let go of is not had again')
+  })
 }
 
 async function end(drainMs: number): Promise<void> {

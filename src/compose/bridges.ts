@@ -14,6 +14,8 @@ type BridgeConfig = Config['mqtt']['bridges'][number]
 export interface Bridges {
   readonly all: readonly Bridge[]
   close(timeoutMs: number): Promise<void>
+  /** Those that were closed, once they are; they connect in the background. Throws as `openBridges`. */
+  reopen(): Promise<void>
 }
 
 /**
@@ -22,18 +24,36 @@ export interface Bridges {
  * @throws WeirError of kind `config` when one cannot work as it is configured; none is left open.
  */
 export async function openBridges(config: Config, core: Core, gate: IngestGate): Promise<Bridges> {
-  const all: Bridge[] = []
+  let all: Bridge[] = []
+  let closing: Promise<unknown> = Promise.resolve()
+  const open = async (): Promise<void> => {
+    all = []
+    try {
+      for (const bridge of config.mqtt.bridges) all.push(openOne(bridge, { config, core, gate }))
+    } catch (error) {
+      await close(0)
+      throw error
+    }
+  }
   const close = async (timeoutMs: number): Promise<void> => {
-    await Promise.all(all.map(bridge => bridge.close(timeoutMs)))
+    const closed = Promise.all(all.map(bridge => bridge.close(timeoutMs)))
+    closing = closed
+    await closed
   }
-  try {
-    for (const bridge of config.mqtt.bridges) all.push(openOne(bridge, { config, core, gate }))
-  } catch (error) {
-    await close(0)
-    throw error
-  }
+  await open()
   core.readiness.note(() => all.flatMap(bridge => bridge.problem() ?? []))
-  return { all, close }
+  return {
+    get all() {
+      return all
+    },
+    close,
+    async reopen() {
+      const closed = closing
+      await closed
+      // Unless they were closed once more.
+      if (closing === closed) await open()
+    },
+  }
 }
 
 interface Parts {

@@ -110,6 +110,7 @@ async function startDoors(
     return {
       ...{ http, ...mqttAddresses(config, mqtt), failed, failure, stop },
       release: () => bridges.close(patienceMs),
+      regain: () => bridges.reopen(),
       drain: async timeoutMs => void (await Promise.all([app.drain(timeoutMs), closeMqtt()])),
     }
   } catch (error) {

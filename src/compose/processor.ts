@@ -91,8 +91,9 @@ export async function startProcessor(
   }
 }
 
-const noDoors: Pick<WeirNode, 'release' | 'drain'> = {
+const noDoors: Pick<WeirNode, 'release' | 'regain' | 'drain'> = {
   release: () => Promise.resolve(),
+  regain: () => Promise.resolve(),
   drain: () => Promise.resolve(),
 }
 

@@ -13,6 +13,8 @@ export interface WeirNode {
   failure(): string | undefined
   /** Lets go of what only one process may have (bridges), before another one takes its place. */
   release(): Promise<void>
+  /** Has again what it let go of: no other process has taken its place. */
+  regain(): Promise<void>
   /**
    * Takes no new connections, and lets clients end those that they have, for at most `timeoutMs`;
    * `stop` follows.

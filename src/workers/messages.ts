@@ -11,6 +11,8 @@ export type ToWorker =
     }
   /** Let go of what only one process may have, so that another can take it. */
   | { readonly type: 'release' }
+  /** Have it again: the other did not start. */
+  | { readonly type: 'regain' }
   /** Take nothing new, answer what clients still send for a while, then stop. */
   | { readonly type: 'retire'; readonly drainMs: number }
   | { readonly type: 'stop' }

@@ -119,7 +119,7 @@ export class Supervisor {
     let clean = true
     for (const { slots } of this.#groups) {
       const exits = await Promise.all(slots.map(slot => slot.end('stop')))
-      clean &&= exits.every(exit => exit === undefined || exit.code === 0)
+      clean &&= exits.flat().every(({ code }) => code === 0)
     }
     return clean
   }

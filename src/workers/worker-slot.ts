@@ -62,9 +62,11 @@ interface Running {
   readonly child: Child
   /** What it says of itself; rejects with a `WorkerError` when it ends before. */
   readonly ready: Promise<unknown>
-  readonly released: Promise<void>
+  onReleased: () => void
   readyMs: number
   isGone: boolean
+  /** How it ends, once it is told to. */
+  ended: Promise<Exit> | undefined
 }
 
 /**
@@ -75,6 +77,8 @@ export class WorkerSlot {
   readonly #restarts: RestartPolicy
   readonly #backoff: Backoff
   #running: Running | undefined
+  /** While one is replaced there are two. */
+  readonly #alive = new Set<Running>()
   #ending = false
   #replacing = false
   #earlyEnds = 0
@@ -108,32 +112,38 @@ export class WorkerSlot {
   async replace(): Promise<void> {
     const old = this.#running
     if (old === undefined || this.#ending) return
+    // Nobody waits at one that is not ready, or gone.
+    const overlaps = this.#options.overlaps && old.readyMs > 0
     this.#replacing = true
     try {
-      if (this.#options.overlaps) await this.#release(old)
+      if (overlaps) await this.#release(old)
       else await this.#end(old, 'stop')
+      if (this.#ending) return
       const next = this.#launch()
-      try {
-        await next.ready
-      } catch (error) {
-        this.#replacing = false
-        if (!this.#options.overlaps) void this.#recover()
+      await next.ready.catch((error: unknown) => {
+        if (overlaps) old.child.send({ type: 'regain' })
         throw error
-      }
+      })
       this.#running = next
-      if (this.#options.overlaps) await this.#end(old, 'retire')
+      if (overlaps) await this.#end(old, 'retire')
     } finally {
       this.#replacing = false
+      // Whichever is to be there may have died meanwhile.
+      if (!this.#ending && this.#running?.isGone === true) void this.#recover()
     }
   }
 
-  /** Ends it for good: after a drain, or at once. Undefined: there was nothing to end. */
-  async end(how: 'retire' | 'stop'): Promise<Exit | undefined> {
+  /** Ends for good whatever runs in it: after a drain, or at once. Empty: there was nothing to end. */
+  end(how: 'retire' | 'stop'): Promise<Exit[]> {
     this.#ending = true
-    return this.#running?.isGone === false ? this.#end(this.#running, how) : undefined
+    return Promise.all(Array.from(this.#alive, running => this.#end(running, how)))
   }
 
-  async #end({ child }: Running, how: 'retire' | 'stop'): Promise<Exit> {
+  #end(running: Running, how: 'retire' | 'stop'): Promise<Exit> {
+    return (running.ended ??= this.#tellToEnd(running.child, how))
+  }
+
+  async #tellToEnd(child: Child, how: 'retire' | 'stop'): Promise<Exit> {
     const { drainMs, stopTimeoutMs, name, logger } = this.#options
     child.send(how === 'stop' ? { type: 'stop' } : { type: 'retire', drainMs })
     const patienceMs = stopTimeoutMs + (how === 'retire' ? drainMs : 0)
@@ -146,24 +156,27 @@ export class WorkerSlot {
     return exit
   }
 
-  async #release({ child, released }: Running): Promise<void> {
-    child.send({ type: 'release' })
+  async #release(running: Running): Promise<void> {
+    const released = new Promise<void>(resolve => (running.onReleased = resolve))
+    running.child.send({ type: 'release' })
     const late = sleep(RELEASE_TIMEOUT_MS, undefined, { ref: false })
-    await Promise.race([released, child.exited, late])
+    await Promise.race([released, running.child.exited, late])
   }
 
   #launch(): Running {
     const { name, plan, fork, onUp, onMessage, onGone } = this.#options
     const child = fork()
     const ready = Promise.withResolvers<unknown>()
-    const released = Promise.withResolvers<void>()
     ready.promise.catch(() => {})
-    const promises = { ready: ready.promise, released: released.promise }
-    const running = { child, ...promises, readyMs: 0, isGone: false }
+    const running: Running = {
+      ...{ child, ready: ready.promise, onReleased: () => {} },
+      ...{ readyMs: 0, isGone: false, ended: undefined },
+    }
+    this.#alive.add(running)
     let failure: WorkerError | undefined
     child.onMessage(message => {
       if (message.type === 'failed') failure = new WorkerError(message.message, message.exitCode)
-      else if (message.type === 'released') released.resolve()
+      else if (message.type === 'released') running.onReleased()
       else if (message.type === 'ready') {
         running.readyMs = performance.now()
         onUp(child)
@@ -172,6 +185,7 @@ export class WorkerSlot {
     })
     void child.exited.then(exit => {
       running.isGone = true
+      this.#alive.delete(running)
       onGone(child)
       const how = `${name} ended before it was ready (${exit.signal ?? `exit code ${exit.code}`})`
       ready.reject(failure ?? new WorkerError(how, exit.code ?? 1))
@@ -181,8 +195,9 @@ export class WorkerSlot {
     return running
   }
 
-  #died({ child, readyMs }: Running, exit: Exit, failure: WorkerError | undefined): void {
-    if (this.#ending || this.#replacing) return
+  #died(running: Running, exit: Exit, failure: WorkerError | undefined): void {
+    if (this.#ending || running.ended !== undefined) return
+    const { child, readyMs } = running
     const { name, logger, onFailure } = this.#options
     const ranMs = performance.now() - readyMs
     const reason = failure?.message ?? exit.signal ?? `exit code ${exit.code}`
@@ -195,7 +210,7 @@ export class WorkerSlot {
       onFailure(new WorkerError(`${name} ended ${times}: ${reason}`, exit.code ?? 1))
       return
     }
-    void this.#recover()
+    if (!this.#replacing) void this.#recover()
   }
 
   async #recover(): Promise<void> {
@@ -203,15 +218,17 @@ export class WorkerSlot {
     const begunMs = performance.now()
     for (let tries = 1; !this.#ending; tries++) {
       await sleep(this.#backoff.next())
-      if (this.#ending) return
-      this.#running = this.#launch()
-      const { child, ready } = this.#running
+      // Whoever replaces it looks after it, or has done so.
+      if (this.#ending || this.#replacing || this.#running?.isGone === false) return
+      const own = this.#launch()
+      const { child, ready } = own
+      this.#running = own
       try {
         await ready
         logger.info({ worker: name, pid: child.pid }, 'a worker is back')
         return
       } catch (error) {
-        if (this.#ending) return
+        if (this.#ending || this.#replacing || this.#running !== own) return
         const { message, exitCode } = error as WorkerError
         logger.error({ worker: name, reason: message, tries }, 'a worker does not start')
         const waitedMs = performance.now() - begunMs

@@ -10,6 +10,7 @@ import { freePort } from '../../test/fixtures/weir-process.ts'
 import type { ScalingPolicy } from './autoscale.ts'
 import { forkWorkers } from './child.ts'
 import type { Answer } from './messages.ts'
+import { ScriptedChild } from './scripted-child.fixture.ts'
 import { Supervisor } from './supervisor.ts'
 import type { TestPlan } from '../../test/fixtures/supervised-worker.ts'
 import { WorkerError } from './worker-slot.ts'
@@ -248,3 +249,42 @@ test(
     assert.deepEqual(new Set(answers.map(({ value }) => String(value))), await pids())
   },
 )
+
+test('of two workers that are added one that does not start leaves its name to the next', async t => {
+  const children: ScriptedChild[] = []
+  const clock = fakeClock()
+  const supervisor = new Supervisor({
+    groups: [
+      {
+        ...{ kind: 'gateway', overlaps: true, planOf: place => place },
+        scaling: { min: 2, max: 4, targetCpuPct: 50, cooldownMs: 10_000 },
+      },
+    ],
+    fork() {
+      const child = new ScriptedChild(children.length + 1)
+      children.push(child)
+      return child
+    },
+    ...{ clock, drainMs: 1000, stopTimeoutMs: 1000 },
+    logger: { info: () => {}, warn: () => {}, error: () => {} },
+  })
+  t.after(() => supervisor.stop())
+  const started = supervisor.start()
+  for (const child of children) child.becomesReady()
+  await started
+  const scaled = async (count: number): Promise<void> => {
+    await until(`${count} processes were started`, () => {
+      for (const child of children) child.usesCores(1)
+      clock.advance(5000)
+      return children.length === count
+    })
+  }
+  await scaled(4)
+  children[2].ends(1)
+  children[3].becomesReady()
+  await scaled(5)
+  assert.deepEqual(
+    children.map(({ name }) => name),
+    ['gateway-1', 'gateway-2', 'gateway-3', 'gateway-4', 'gateway-3'],
+  )
+})

@@ -127,8 +127,11 @@ export class Supervisor {
   #add(group: Group): WorkerSlot {
     const { plan, slots, figures } = group
     const { fork, logger, drainMs, stopTimeoutMs, restarts } = this.#options
-    const place = slots.length
-    const name = `${plan.kind}-${place + 1}`
+    // Those of others stay theirs: the name, and the folder that goes with it.
+    const names = new Set(slots.map(slot => slot.name))
+    let place = 0
+    while (names.has(nameOf(plan, place))) place++
+    const name = nameOf(plan, place)
     const slot = new WorkerSlot({
       ...{ name, fork, logger, drainMs, stopTimeoutMs, overlaps: plan.overlaps },
       ...(restarts === undefined ? {} : { restarts }),
@@ -268,4 +271,8 @@ export class Supervisor {
     this.#turn = done.catch(() => {})
     return done
   }
+}
+
+function nameOf({ kind }: GroupPlan, place: number): string {
+  return `${kind}-${place + 1}`
 }

@@ -1,54 +1,91 @@
-import { createCipheriv, createDecipheriv, hash, hkdfSync } from 'node:crypto'
-import type { LogPosition } from '../ports/log.ts'
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync } from 'node:crypto'
 
-/** How the position of an event in the log is told to a subscriber, who sends it back to resume. */
+/**
+ * How far somebody has come in the log: by partition the newest offset that came, -1 where none has.
+ * All of them, because processes see the entries of several partitions in orders of their own.
+ */
+export type Places = ReadonlyMap<number, number>
+
+/** How places in the log are told to a subscriber, who sends them back to resume. */
 export interface EventIds {
-  encode(tenant: string, position: LogPosition): string
+  encode(tenant: string, places: Places): string
   /** Undefined for what is no id of that tenant. */
-  decode(tenant: string, id: string): LogPosition | undefined
+  decode(tenant: string, id: string): Places | undefined
 }
 
-/** `partition-offset`, where there is one tenant. */
+/** `partition-offset`, with points between several, where there is one tenant. */
 export const plainEventIds: EventIds = {
-  encode: (_tenant, { partition, offset }) => `${partition}-${offset}`,
+  encode(_tenant, places) {
+    let id = ''
+    for (const [partition, offset] of places) {
+      if (offset >= 0) id += `${id === '' ? '' : '.'}${partition}-${offset}`
+    }
+    return id
+  },
   decode(_tenant, id) {
-    const match = /^(\d{1,9})-(\d{1,16})$/.exec(id)
-    return match === null ? undefined : { partition: Number(match[1]), offset: Number(match[2]) }
+    if (!/^\d{1,9}-\d{1,16}(\.\d{1,9}-\d{1,16})*$/.test(id)) return undefined
+    return new Map(
+      id.split('.').map(place => {
+        const [partition, offset] = place.split('-').map(Number)
+        return [partition, offset] as const
+      }),
+    )
   },
 }
 
+const TAG_BYTES = 16
+/** Partition and offset. */
+const PLACE_BYTES = 12
+
 /**
  * Ids that say nothing: offsets count the batches of all tenants, and from the gaps between its own
- * ids a tenant could see how much the others send. One AES block holds a tag of the tenant,
- * partition and offset. `secret` stays the same over restarts, so that ids do too.
+ * ids a tenant could see how much the others send. The places are enciphered by AES in counter mode,
+ * begun at a tag of tenant and places, which also proves them: so nothing of two ids is the same
+ * unless all is (the way of RFC 5297). `secret` stays the same over restarts, so that ids do too.
  */
 export function sealedEventIds(secret: Uint8Array): EventIds {
-  const key = Buffer.from(hkdfSync('sha256', secret, '', 'weir live event ids', 16))
-  // A block at a time, each by itself: that is all there is to ECB, and all that is needed.
-  const cipher = createCipheriv('aes-128-ecb', key, null).setAutoPadding(false)
-  const decipher = createDecipheriv('aes-128-ecb', key, null).setAutoPadding(false)
-  const block = Buffer.alloc(16)
-  let last = { tenant: '', partition: -1, offset: -1, id: '' }
+  const keyFor = (use: string): Buffer => Buffer.from(hkdfSync('sha256', secret, '', use, 16))
+  const key = keyFor('weir live event ids')
+  const tagKey = keyFor('weir live event id tags')
+  const tagOf = (tenant: string, places: Uint8Array): Buffer =>
+    createHmac('sha256', tagKey)
+      .update(`${tenant}\0`)
+      .update(places)
+      .digest()
+      .subarray(0, TAG_BYTES)
   return {
-    encode(tenant, { partition, offset }) {
-      // All subscribers of a tenant get one event after the other.
-      const isLast = last.offset === offset && last.partition === partition
-      if (isLast && last.tenant === tenant) return last.id
-      block.writeUInt32BE(tagOf(tenant), 0)
-      block.writeUInt32BE(partition, 4)
-      block.writeBigUInt64BE(BigInt(offset), 8)
-      last = { tenant, partition, offset, id: cipher.update(block).toString('hex') }
-      return last.id
+    encode(tenant, places) {
+      const bytes = bytesOf(places)
+      const tag = tagOf(tenant, bytes)
+      const cipher = createCipheriv('aes-128-ctr', key, tag)
+      return Buffer.concat([tag, cipher.update(bytes)]).toString('base64url')
     },
     decode(tenant, id) {
-      if (!/^[\da-f]{32}$/.test(id)) return undefined
-      const open = decipher.update(Buffer.from(id, 'hex'))
-      if (open.readUInt32BE(0) !== tagOf(tenant)) return undefined
-      return { partition: open.readUInt32BE(4), offset: Number(open.readBigUInt64BE(8)) }
+      const sealed = Buffer.from(id, 'base64url')
+      const isOne = sealed.length >= TAG_BYTES && sealed.toString('base64url') === id
+      if (!isOne) return undefined
+      const tag = sealed.subarray(0, TAG_BYTES)
+      const bytes = createDecipheriv('aes-128-ctr', key, tag).update(sealed.subarray(TAG_BYTES))
+      return tag.equals(tagOf(tenant, bytes)) ? placesIn(bytes) : undefined
     },
   }
 }
 
-function tagOf(tenant: string): number {
-  return hash('sha256', tenant, 'buffer').readUInt32BE(0)
+function bytesOf(places: Places): Buffer {
+  const bytes = Buffer.alloc(places.size * PLACE_BYTES)
+  let at = 0
+  for (const [partition, offset] of places) {
+    bytes.writeUInt32BE(partition, at)
+    bytes.writeBigInt64BE(BigInt(offset), at + 4)
+    at += PLACE_BYTES
+  }
+  return bytes
+}
+
+function placesIn(bytes: Buffer): Places {
+  const places = new Map<number, number>()
+  for (let at = 0; at < bytes.length; at += PLACE_BYTES) {
+    places.set(bytes.readUInt32BE(at), Number(bytes.readBigInt64BE(at + 4)))
+  }
+  return places
 }

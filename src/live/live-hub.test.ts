@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Batch } from '../model/batch.ts'
 import type { LogEntry } from '../ports/log.ts'
-import { sealedEventIds } from './event-id.ts'
+import { plainEventIds, sealedEventIds } from './event-id.ts'
 import { LiveHub, type LiveSubscriber } from './live-hub.ts'
 
 function entry(offset: number, device = 'pump', tenant = 't'): LogEntry {
@@ -149,7 +149,7 @@ test('what others have sent is no gap, and in no id', () => {
   live.subscribe(mine)
   live.publish(entry(0))
   const [, first = ''] = /^id: (\S+)/.exec(mine.got[0]) ?? []
-  assert.match(first, /^[\da-f]{32}$/)
+  assert.match(first, /^[\w-]{38}$/)
   for (let offset = 1; offset < 9; offset++) live.publish(entry(offset, 'pump', 'other'))
   const back = subscriber()
   live.subscribe(back, first)
@@ -165,16 +165,84 @@ test('what others have sent is no gap, and in no id', () => {
 
 test('a sealed id is opened by the node that made it, for its tenant only', () => {
   const ids = sealedEventIds(Buffer.alloc(32, 7))
-  const position = { partition: 3, offset: 2 ** 40 + 1 }
-  const id = ids.encode('a', position)
-  assert.notEqual(id, ids.encode('b', position))
-  assert.notEqual(id, ids.encode('a', { ...position, offset: position.offset + 1 }))
-  assert.equal(id, ids.encode('a', position))
-  assert.deepEqual(ids.decode('a', id), position)
-  assert.deepEqual(sealedEventIds(Buffer.alloc(32, 7)).decode('a', id), position)
+  const places = new Map([
+    [3, 2 ** 40 + 1],
+    [5, -1],
+  ])
+  const id = ids.encode('a', places)
+  assert.notEqual(id, ids.encode('b', places))
+  const next = ids.encode('a', new Map([...places, [5, 0]]))
+  // Nor is it seen which of its places has changed.
+  for (let at = 0; at + 6 <= id.length; at += 6) {
+    assert.notEqual(id.slice(at, at + 6), next.slice(at, at + 6))
+  }
+  assert.equal(id, ids.encode('a', places))
+  assert.deepEqual(ids.decode('a', id), places)
+  assert.deepEqual(sealedEventIds(Buffer.alloc(32, 7)).decode('a', id), places)
   assert.equal(ids.decode('b', id), undefined)
   assert.equal(sealedEventIds(Buffer.alloc(32, 8)).decode('a', id), undefined)
-  for (const other of ['0-5', '', id.slice(1), `${id}0`]) {
+  for (const other of ['0-5', '', id.slice(1), id.slice(0, -1), `${id}0`, `${id}=`]) {
     assert.equal(ids.decode('a', other), undefined)
   }
+})
+
+const inPartition = (partition: number, offset: number): LogEntry => ({
+  ...entry(offset),
+  position: { partition, offset },
+})
+
+for (const ids of [plainEventIds, sealedEventIds(Buffer.alloc(32, 7))]) {
+  const kind = ids === plainEventIds ? 'plain' : 'sealed'
+  test(`who resumes misses nothing of several partitions, at any process (${kind} ids)`, () => {
+    const begins = [0, 1].map(partition => ({ partition, offset: 0 }))
+    // Two processes, which see the partitions in orders of their own.
+    const [one, other] = [
+      [inPartition(0, 0), inPartition(1, 0), inPartition(0, 1), inPartition(1, 1)],
+      [inPartition(1, 0), inPartition(1, 1), inPartition(0, 0), inPartition(0, 1)],
+    ].map(entries => {
+      const live = new LiveHub({ replayBytes: 1000, maxSubscribers: 99, ids, begins })
+      const reader = subscriber()
+      live.subscribe(reader)
+      for (const each of entries) live.publish(each)
+      const shown = entries.map(({ position }) => `${position.partition}-${position.offset}`)
+      return { live, shown, ids: reader.got.map(text => /^id: (\S+)/.exec(text)?.[1] ?? '') }
+    })
+    for (const from of [one, other]) {
+      for (const to of [one, other]) {
+        for (let seen = 1; seen <= 4; seen++) {
+          const back = subscriber()
+          to.live.subscribe(back, from.ids[seen - 1])
+          const had = from.shown.slice(0, seen)
+          const missed = to.shown.filter(place => !had.includes(place))
+          assert.deepEqual(
+            back.got.map(text => /^id: \S+\nevent: (\w+)/.exec(text)?.[1]),
+            missed.map(() => 'points'),
+          )
+          // The last id is of all that there is.
+          if (missed.length > 0) assert.ok(back.got.at(-1)?.startsWith(`id: ${one.ids[3]}\n`))
+        }
+      }
+    }
+  })
+}
+
+test('what is missing of any partition is a gap', () => {
+  const begins = [
+    { partition: 0, offset: 5 },
+    { partition: 1, offset: 0 },
+  ]
+  const live = new LiveHub({ replayBytes: 250, maxSubscribers: 99, begins })
+  const resume = (id: string): string[] => {
+    const reader = subscriber()
+    live.subscribe(reader, id)
+    return reader.got.map(text => text.split('\n')[0])
+  }
+  live.publish(inPartition(0, 5))
+  live.publish(inPartition(1, 0))
+  assert.deepEqual(resume('0-4'), ['id: 0-5', 'id: 0-5.1-0'])
+  assert.deepEqual(resume('0-3.1-0'), ['event: gap', 'id: 0-5.1-0'])
+  assert.deepEqual(resume('1-0'), ['event: gap', 'id: 0-5.1-0'], 'of before partition 0 was read')
+  assert.deepEqual(resume('0-5.7-1'), ['event: gap'], 'of another log')
+  live.publish(inPartition(0, 6))
+  assert.deepEqual(resume('0-4'), ['event: gap', 'id: 0-5.1-0', 'id: 0-6.1-0'])
 })

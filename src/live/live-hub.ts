@@ -48,9 +48,9 @@ export interface LiveHubOptions {
 
 /**
  * Fan-out of new points to subscribers of the live stream, as server-sent events (WHATWG HTML,
- * 9.2). The id of an event is the log position of its batch (`event-id.ts`), so that it means
- * the same after a restart; who comes back with one gets what it missed as far as it is kept, and
- * a `gap` event where it is not.
+ * 9.2). The id of an event is how far this process had come in the log (`event-id.ts`), so that it
+ * means the same after a restart and in other processes; who comes back with one gets what it missed
+ * as far as it is kept, and a `gap` event where it is not.
  */
 export class LiveHub {
   readonly #subscribers = new Set<LiveSubscriber>()
@@ -74,8 +74,11 @@ export class LiveHub {
   /** Called for every durable batch, before it is acknowledged. */
   publish(entry: LogEntry): void {
     this.#ring.push(entry)
+    if (this.#subscribers.size === 0) return
+    let id: string | undefined
+    const idOf = (): string => (id ??= this.#ids.encode(entry.batch.tenant, this.#ring.places))
     for (const subscriber of this.#subscribers) {
-      const events = this.#eventsOf(entry, subscriber)
+      const events = eventsOf(entry, subscriber, idOf)
       if (events !== '') this.#send(subscriber, events)
     }
   }
@@ -114,12 +117,14 @@ export class LiveHub {
     if (this.#subscribers.size >= this.#maxSubscribers) return undefined
     this.#subscribers.add(subscriber)
     const { tenant } = subscriber.filter
-    const position = lastEventId === undefined ? undefined : this.#ids.decode(tenant, lastEventId)
-    if (position !== undefined) {
-      const { entries, complete } = this.#ring.after(position, tenant)
+    const places = lastEventId === undefined ? undefined : this.#ids.decode(tenant, lastEventId)
+    if (places !== undefined) {
+      const { entries, complete, from } = this.#ring.after(places, tenant)
       if (!complete) this.#sendGap(subscriber, lastEventId)
+      const reached = new Map(from)
       for (const entry of entries) {
-        const events = this.#eventsOf(entry, subscriber)
+        reached.set(entry.position.partition, entry.position.offset)
+        const events = eventsOf(entry, subscriber, () => this.#ids.encode(tenant, reached))
         if (events !== '' && !subscriber.replay(events)) break
       }
     } else if (lastEventId !== undefined) {
@@ -148,19 +153,18 @@ export class LiveHub {
     this.#send(subscriber, `event: gap\ndata: ${JSON.stringify({ after })}\n\n`)
   }
 
-  /** Nothing where the subscriber wants none of its points. */
-  #eventsOf({ batch, position }: LogEntry, subscriber: LiveSubscriber): string {
-    if (batch.tenant !== subscriber.filter.tenant) return ''
-    const data = dataOf(batch, subscriber)
-    if (data === '') return ''
-    const id = this.#ids.encode(batch.tenant, position)
-    return `id: ${id}\nevent: points\ndata: ${data}\n\n`
-  }
-
   #send(subscriber: LiveSubscriber, events: string): void {
     if (subscriber.send(events)) return
     if (this.#remove(subscriber)) subscriber.onDropped()
   }
+}
+
+/** Nothing where the subscriber wants none of its points. */
+// oxlint-disable-next-line max-params -- what, for whom, and its id
+function eventsOf({ batch }: LogEntry, subscriber: LiveSubscriber, idOf: () => string): string {
+  if (batch.tenant !== subscriber.filter.tenant) return ''
+  const data = dataOf(batch, subscriber)
+  return data === '' ? '' : `id: ${idOf()}\nevent: points\ndata: ${data}\n\n`
 }
 
 /** The batch's wanted points, or nothing. */

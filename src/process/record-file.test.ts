@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { open, type FileHandle } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -37,6 +38,19 @@ test('a file that cannot be written whole leaves the one before', async context 
   await assert.rejects(writeRecordFile(path, broken()), /in the middle/)
   assert.equal((await readRecordFile(path))?.length, 3)
   assert.deepEqual(readdirSync(folder), ['state'])
+})
+
+test('a file is whole where a system call writes less than it was given', async context => {
+  const { folder, path } = placeOf(context)
+  const file = await open(join(folder, 'any'), 'w')
+  const handle = Object.getPrototypeOf(file) as FileHandle
+  await file.close()
+  // As near the end of a disk, from which something is removed at that moment.
+  context.mock.method(handle, 'writev', function (this: FileHandle, [first]: Uint8Array[]) {
+    return this.write(first)
+  } as unknown as FileHandle['writev'])
+  await writeRecordFile(path, RECORDS)
+  assert.equal((await readRecordFile(path))?.length, RECORDS.length)
 })
 
 test('whatever byte is changed, or where ever the file ends, it is refused', async context => {

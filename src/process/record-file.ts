@@ -24,7 +24,8 @@ export async function writeRecordFile(path: string, records: Iterable<Uint8Array
       const head = Buffer.alloc(HEAD_BYTES)
       head.writeUInt32LE(packed.byteLength, 0)
       head.writeUInt32LE(crc32(packed), 4)
-      await file.writev([head, packed])
+      // All of it, also where a system call takes less.
+      await file.writeFile([head, packed])
     }
     await file.datasync()
   } catch (error) {

@@ -160,7 +160,6 @@ export class LiveHub {
 }
 
 /** Nothing where the subscriber wants none of its points. */
-// oxlint-disable-next-line max-params -- what, for whom, and its id
 function eventsOf({ batch }: LogEntry, subscriber: LiveSubscriber, idOf: () => string): string {
   if (batch.tenant !== subscriber.filter.tenant) return ''
   const data = dataOf(batch, subscriber)

@@ -52,10 +52,10 @@ test('of a shared log only what was read here is asked for and committed', async
       ...{ log, clock, table: new SeriesTable(), detectors: [], maxSeries: 10 },
       journal: new AnomalyJournal({
         ...{ clock, maxPerSecond: 10, maxPerTenant: 10, retentionMs: 1000 },
-        ...{ anomalies: memoryAnomalies(), onError: assert.fail },
+        ...{ anomalies: memoryAnomalies(), onError: () => assert.fail() },
       }),
       ...{ statePath: join(folder, 'state'), snapshotIntervalMs: 1000, snapshotBytes: 1e6 },
-      ...{ onAnomaly: () => {}, onWarning: assert.fail },
+      ...{ onAnomaly: () => {}, onWarning: () => assert.fail() },
     })
     await analytics.start()
     await analytics.catchUp()

@@ -15,7 +15,7 @@ function slotOf(options: Partial<SlotOptions> = {}) {
     },
     logger: { info: () => {}, warn: () => {}, error: () => {} },
     restarts: { firstMs: 1, lastMs: 2, patienceMs: 60_000, settledMs: 60_000, maxEarlyEnds: 9 },
-    ...{ onUp: () => {}, onMessage: () => {}, onGone: () => {}, onFailure: assert.fail },
+    ...{ onUp: () => {}, onMessage: () => {}, onGone: () => {}, onFailure: () => assert.fail() },
     ...options,
   })
   const forked = (count: number): Promise<unknown> =>

@@ -28,7 +28,12 @@ function subscribed(t: TestContext, { options, assigned, fetch, ...given }: Give
       topic: { name: 'topic', id: 'id', partitions: 1, maxBatchBytes: 1 << 20 },
       begins: assigned.map(() => ({ first: 0, next: 0 })),
       committed: () => Promise.resolve([]),
-      ...{ putAside: assert.fail, onSeen: () => {}, onExpired: () => {}, fail: assert.fail },
+      ...{
+        putAside: () => assert.fail(),
+        onSeen: () => {},
+        onExpired: () => {},
+        fail: () => assert.fail(),
+      },
       ...given,
     },
   )

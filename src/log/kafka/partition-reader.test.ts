@@ -27,7 +27,7 @@ test('a partition whose leader moves is read from the new one', { timeout: 20_00
       taken.push(...fetched.map(({ partition }) => partition))
       return new Map()
     },
-    ...{ onExpired: assert.fail, onLost: assert.fail },
+    ...{ onExpired: () => assert.fail(), onLost: () => assert.fail() },
   })
   t.after(() => reader.close())
   reader.start(new Map([0, 1].map(partition => [partition, 0])))

@@ -17,7 +17,7 @@ interface Given extends Partial<Pick<GroupParts, 'committed'>> {
 
 /** A subscription to a log of one partition that has those messages. */
 async function subscribed(t: TestContext, options: SubscribeOptions, given: Given) {
-  const { messages, first = 0, put = assert.fail, committed = () => undefined } = given
+  const { messages, first = 0, put = () => assert.fail(), committed = () => undefined } = given
   const nats = new ScriptedNats()
   const names = new Names('weir')
   nats.append(names.entries(0).stream, ...messages)

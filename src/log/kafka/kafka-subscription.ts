@@ -179,10 +179,9 @@ export class KafkaSubscription implements Subscription {
     if (onAssigned === undefined) {
       const offsets = await committed()
       for (const partition of partitions) {
-        const { first } = begins[partition] ?? { first: 0 }
-        // Another member may have gone on since.
-        const wanted = this.#wanted.get(partition) ?? 0
-        positions.set(partition, Math.max(wanted, offsets[partition] ?? -1, first))
+        // Another member may have gone on since. What is not kept any more the reader finds out.
+        const known = Math.max(this.#wanted.get(partition) ?? -1, offsets[partition] ?? -1)
+        positions.set(partition, known >= 0 ? known : (begins[partition]?.first ?? 0))
       }
       return positions
     }

@@ -7,7 +7,6 @@ import {
   type MessageRecord,
 } from '@platformatic/kafka'
 import { Backoff } from '../../kit/backoff.ts'
-import { closeAll } from '../../kit/close-all.ts'
 import { WeirError } from '../../ports/errors.ts'
 import { apiOf, newClient, type KafkaConnection } from './kafka-client.ts'
 import { reasonOf } from './kafka-error.ts'
@@ -49,12 +48,6 @@ type InitProducerId = API<
 >
 
 const ACKS_ALL = -1
-/**
- * A broker takes the requests of a connection one after the other, and the partitions of a request
- * too: where it is made to flush each batch, as many flushes in a row as there are partitions. By
- * several connections they run at once, and the disk joins them.
- */
-const LANES = 4
 /** Kafka's codes, as in its protocol guide. */
 const CODES = {
   tooLarge: [10, 18],
@@ -83,8 +76,6 @@ interface Trouble {
 export class TopicProducer {
   readonly #options: TopicProducerOptions
   readonly #client: Base
-  /** Each with connections of its own. */
-  readonly #lanes: readonly Base[]
   #identity: { readonly id: bigint; readonly epoch: number } | undefined
   /** The next sequence number, by `topic:partition`, as the library's encoder asks for it. */
   readonly #sequences = new NumericMap()
@@ -98,8 +89,7 @@ export class TopicProducer {
 
   constructor(options: TopicProducerOptions) {
     this.#options = options
-    this.#lanes = Array.from({ length: LANES }, () => newClient(options.connection))
-    this.#client = this.#lanes[0]
+    this.#client = newClient(options.connection)
   }
 
   /**
@@ -129,7 +119,7 @@ export class TopicProducer {
 
   async close(): Promise<void> {
     this.#closing.abort()
-    await closeAll(this.#lanes.map(lane => () => lane.close()))
+    await this.#client.close()
   }
 
   /** One batch of each partition, all at once. */
@@ -140,21 +130,15 @@ export class TopicProducer {
       const produce: Produce = await apiOf(this.#client, 'Produce')
       const metadata = await this.#client.metadata({ topics: [topic], forceUpdate: this.#isStale })
       this.#isStale = false
-      const requests = new Map<string, { leader: number; lane: Base; partitions: number[] }>()
+      const byLeader = new Map<number, number[]>()
       for (const partition of queues.keys()) {
         const leader = metadata.topics.get(topic)?.partitions[partition]?.leader ?? -1
-        const lane = partition % LANES
-        const request = requests.get(`${leader} ${lane}`)
-        if (request !== undefined) request.partitions.push(partition)
-        else {
-          const partitions = [partition]
-          requests.set(`${leader} ${lane}`, { leader, lane: this.#lanes[lane], partitions })
-        }
+        byLeader.set(leader, [...(byLeader.get(leader) ?? []), partition])
       }
-      const rounds = Array.from(requests.values(), async ({ leader, lane, partitions }) => {
+      const rounds = Array.from(byLeader, async ([leader, partitions]) => {
         const broker = metadata.brokers.get(leader)
         if (broker === undefined) throw new Error(`a partition of ${topic} has no leader now`)
-        const connection = await lane.connections.get(broker)
+        const connection = await this.#client.connections.get(broker)
         const records = partitions.flatMap(partition => queues.get(partition)?.[0] ?? [])
         const identity = { producerId: id, producerEpoch: epoch, sequences: this.#sequences }
         return this.#settle(await this.#ask(produce, connection, { records, identity }), queues)

@@ -5,6 +5,7 @@ import { NO_POSTGRES, poolOptions, testPool } from '../../test/fixtures/postgres
 import { until } from '../../test/fixtures/until.ts'
 import { WeirError, type ErrorKind } from '../ports/errors.ts'
 import { copyIn } from './copy-in.ts'
+import { copyOut } from './copy-out.ts'
 import { migrate } from './migrate.ts'
 import { postgresError } from './postgres-error.ts'
 import { PostgresPool } from './postgres-pool.ts'
@@ -175,6 +176,15 @@ describe('a pool of PostgreSQL connections', { skip: NO_POSTGRES }, () => {
     await assert.rejects(copy('4\n1\n'), isKind('conflict'))
     await assert.rejects(copy('no number\n'), isKind('rejected'))
     assert.equal(await copy('4\n'), 1)
+  })
+
+  test('an answer beyond its bound is not kept, and leaves the connection usable', async t => {
+    const pool = await testPool(t, { poolSize: 1 })
+    const some = 'SELECT i FROM generate_series(1, 10000) i'
+    const refusal = (): Error => new WeirError('rejected', 'too much', { limit: 'a.limit' })
+    await assert.rejects(copyOut(pool, some, { maxBytes: 1000, refusal }), { limit: 'a.limit' })
+    assert.equal((await copyOut(pool, some, { maxBytes: 1 << 20, refusal })).length, 10_000)
+    assert.equal((await copyOut(pool, some)).length, 10_000)
   })
 
   test('of processes that start at once one migrates, and each step is run once', async t => {

@@ -17,6 +17,7 @@ interface Scene {
   readonly cores?: number
   readonly generatorShare?: number
   readonly node?: NodeFigures
+  readonly machine?: Pick<ProbeFigures, 'cpuPressurePct'>
   readonly waits?: Readonly<Record<string, number>>
   readonly backlog?: Partial<ProbeFigures['backlog']>
   readonly breach?: Breach
@@ -50,7 +51,7 @@ function explain(scene: Scene): readonly Explanation[] {
         latency: { ...load!.latency, meanMs: 80 },
       },
       probes: {
-        ...{ ...probes!, stealPct: 0, node: scene.node ?? {} },
+        ...{ ...probes!, ...scene.machine, stealPct: 0, node: scene.node ?? {} },
         roles: Object.entries(scene.cpu).map(([role, cpuSeconds]) => ({
           role: role as 'api',
           ...{ cpuSeconds, cpuMeanPct: cpuSeconds, cpuMaxPct: cpuSeconds, memoryMaxBytes: 1e8 },
@@ -218,6 +219,14 @@ test('an event loop that is held up', () => {
   const [first] = explain({ cpu: { api: 50 }, node: { eventLoopP99Ms: 140 } })
   assert.equal(first.cause, 'event-loop')
   assert.deepEqual(causes({ cpu: { api: 50 }, node: { eventLoopP99Ms: 10 } }), ['unknown'])
+})
+
+test('where nothing is full the pressure on the cores is told, if the kernel tells it', () => {
+  const [told] = explain({ cpu: { api: 50 }, machine: { cpuPressurePct: 33.2 } })
+  assert.match(told.text, /in 33.2 % of the time something that could run waited for a core; what/)
+  assert.equal(told.evidence.at(-1)?.value, 33.2)
+  const [untold] = explain({ cpu: { api: 50 } })
+  assert.doesNotMatch(untold.text, /waited for a core/)
 })
 
 test('a consumer that is slower than the gateway', () => {

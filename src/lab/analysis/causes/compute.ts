@@ -131,11 +131,12 @@ export function unknown(scene: Scene): Explanation {
     cause: 'unknown',
     text:
       `Nothing that was measured is full: ${machineText(scene)}, ${figure(use.concurrency)} requests ` +
-      `at a time (Little’s law)${said === '' ? '' : `; what broke first: ${said}`}. The rate may ` +
+      `at a time (Little’s law)${pressureText(scene)}${said === '' ? '' : `; what broke first: ${said}`}. The rate may ` +
       `still rise, or something is short that the lab does not see.`,
     evidence: [
       { figure: 'machine', value: use.machinePct, unit: '% of all cores' },
       { figure: 'requests at a time: rate × latency', value: use.concurrency, unit: '' },
+      ...pressure(scene),
     ],
     prediction: predict(
       scene,
@@ -146,4 +147,16 @@ export function unknown(scene: Scene): Explanation {
       },
     ),
   }
+}
+
+/** Whether what is not full was waited for all the same. */
+function pressure({ step }: Scene): Evidence[] {
+  const { cpuPressurePct: value } = step.probes
+  return value === undefined ? [] : [{ figure: 'CPU pressure', value, unit: '% of the time' }]
+}
+
+function pressureText(scene: Scene): string {
+  const [found] = pressure(scene)
+  if (found === undefined) return ''
+  return `, and in ${figure(found.value)} % of the time something that could run waited for a core`
 }

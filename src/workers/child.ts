@@ -30,7 +30,7 @@ export function forkWorkers(file: URL): () => Child {
     const worker = cluster.fork()
     const { process: child } = worker
     const { promise: exited, resolve } = Promise.withResolvers<Exit>()
-    closeUntaken(child)
+    followHandovers(child)
     child.once('exit', (code, signal) => resolve({ code, signal }))
     // A process that could not even be started.
     child.once('error', () => resolve({ code: null, signal: null }))
@@ -50,33 +50,46 @@ export function forkWorkers(file: URL): () => Child {
 
 /** What the kernel's connection is to Node; the supervisor's own end of it. */
 interface Handle {
-  close(...rest: unknown[]): void
+  close(): void
+}
+
+/** Messages of node:cluster's own, which are answered by their number. */
+interface Handover {
+  readonly seq: number
+}
+interface Answer {
+  readonly cmd: 'NODE_CLUSTER'
+  readonly ack: number
+  readonly accepted: boolean
 }
 
 /**
- * A worker that dies may have been handed a connection that it had not taken. Nobody else gets it,
- * and node:cluster leaves the supervisor's end of it open, so that its client would wait for ever:
- * here it is closed, and the client tries again.
+ * A worker that ends may have been handed a connection that it had not taken, and node:cluster leaves
+ * the supervisor's end of it open, so that its client would wait for ever. One that ends well had no
+ * connection left: what was on its way to it is refused in its name, and another worker gets it. Of
+ * one that dies nobody knows what it had read: the connection is closed, and the client tries again.
  */
-function closeUntaken(child: ChildProcess): void {
-  const untaken = new Set<Handle>()
+function followHandovers(child: ChildProcess): void {
+  const untaken = new Map<number, Handle>()
   const send = child.send.bind(child) as (...all: unknown[]) => boolean
   const watched = (message: unknown, handle?: unknown, ...rest: unknown[]): boolean => {
-    if (isHandover(message, handle)) {
-      const close = handle.close.bind(handle)
-      untaken.add(handle)
-      handle.close = (...given) => {
-        untaken.delete(handle)
-        close(...given)
-      }
-    }
+    if (isHandover(message, handle)) untaken.set((message as Handover).seq, handle)
     return send(message, handle, ...rest)
   }
   child.send = watched as typeof child.send
-  child.once('exit', () => {
-    for (const handle of untaken) handle.close()
+  child.on('internalMessage', ({ ack }: Partial<Answer>) => {
+    if (ack !== undefined) untaken.delete(ack)
+  })
+  child.once('exit', code => {
+    for (const [ack, handle] of untaken) {
+      if (code !== 0) handle.close()
+      else child.emit('internalMessage', refusalOf(ack))
+    }
+    untaken.clear()
   })
 }
+
+const refusalOf = (ack: number): Answer => ({ cmd: 'NODE_CLUSTER', ack, accepted: false })
 
 function isHandover(message: unknown, handle: unknown): handle is Handle {
   const { cmd, act } = message as { readonly cmd?: unknown; readonly act?: unknown }

@@ -80,12 +80,17 @@ function followHandovers(child: ChildProcess): void {
   child.on('internalMessage', ({ ack }: Partial<Answer>) => {
     if (ack !== undefined) untaken.delete(ack)
   })
-  child.once('exit', code => {
+  const settle = (code: number | null): void => {
     for (const [ack, handle] of untaken) {
       if (code !== 0) handle.close()
       else child.emit('internalMessage', refusalOf(ack))
     }
     untaken.clear()
+  }
+  child.once('exit', code => {
+    // What it had answered may still be on its way here.
+    if (child.connected) child.once('disconnect', () => settle(code))
+    else settle(code)
   })
 }
 

@@ -1,7 +1,7 @@
 import type { Executor } from '../generator/executor.ts'
 import type { RequestKind, Workload } from '../workloads/workload.ts'
 import { functionName, javascriptRequests, quoted } from './javascript.ts'
-import { segmentsOf, totalMs } from './pace.ts'
+import { segmentsOf, totalMs } from '../generator/pace.ts'
 
 /** Connections of each of its workers. */
 const POOL = 100

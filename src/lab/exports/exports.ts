@@ -2,7 +2,7 @@ import type { Workload } from '../workloads/workload.ts'
 import { artilleryProcessor, artilleryScript } from './artillery.ts'
 import { k6Script } from './k6.ts'
 import { locustFile } from './locust.ts'
-import { changedPace, type PaceChange } from './pace.ts'
+import { changedPace, type PaceChange } from '../generator/pace.ts'
 
 export const EXPORT_TOOLS = ['k6', 'locust', 'artillery'] as const
 export type ExportTool = (typeof EXPORT_TOOLS)[number]

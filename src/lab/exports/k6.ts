@@ -2,7 +2,7 @@ import type { Executor } from '../generator/executor.ts'
 import type { Workload } from '../workloads/workload.ts'
 import { indented } from './expression.ts'
 import { javascriptRequests, quoted } from './javascript.ts'
-import { highestRate, segmentsOf, stopsOnBreach, totalMs } from './pace.ts'
+import { highestRate, segmentsOf, stopsOnBreach, totalMs } from '../generator/pace.ts'
 
 /** k6 starts a request late, and says so, when all of its VUs wait for an answer. */
 const MAX_VUS = 1000

@@ -10,7 +10,7 @@ import {
   type Dialect,
   type Span,
 } from './expression.ts'
-import { highestRate, segmentsOf, stopsOnBreach, totalMs } from './pace.ts'
+import { highestRate, segmentsOf, stopsOnBreach, totalMs } from '../generator/pace.ts'
 
 /** More users than these cost Locust more than the requests do. */
 const MAX_USERS = 500

@@ -28,10 +28,9 @@ describe('the arrival times', () => {
   })
 
   it('rise with the rate where a constant one is reached evenly', () => {
-    const { segments } = constantArrivalRate({
-      ...{ kind: 'constant-arrival-rate', arrivals: 'constant', rate: 100 },
-      ...{ durationMs: 3000, rampUpMs: 2000 },
-    })
+    const kind = 'constant-arrival-rate'
+    const executor = { kind, arrivals: 'constant', rate: 100, durationMs: 3000 } as const
+    const { segments } = constantArrivalRate(executor, 2000)
     const times = timesOf(segments, 'constant')
     const within = (from: number, to: number): number =>
       times.filter(ms => ms >= from && ms < to).length

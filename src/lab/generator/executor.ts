@@ -13,8 +13,6 @@ export type Executor =
       readonly kind: 'constant-arrival-rate'
       readonly arrivals: Arrivals
       readonly rate: number
-      /** The rate rises to it, evenly, within this time at the start; absent: at once. */
-      readonly rampUpMs?: number
       readonly durationMs: number
     }
   | {

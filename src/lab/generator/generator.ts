@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { extname } from 'node:path'
-import { totalMs } from '../exports/pace.ts'
+import { totalMs } from './pace.ts'
 import type { GeneratorMessage, LoadResult, RunningLoad, StartLoad } from './load.ts'
 import type { GeneratorOrder } from './load-worker.ts'
 import { addressOf } from './load-run.ts'

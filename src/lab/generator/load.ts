@@ -16,6 +16,8 @@ export interface LoadPlan {
   readonly connections: number
   /** Requests meant to be sent before are not measured, but their points count. */
   readonly warmUpMs: number
+  /** Of the warm-up: a constant rate is reached evenly within this time. Absent: at once. */
+  readonly rampUpMs?: number
   /** A request without an answer for so long is a time-out; its connection is opened anew. */
   readonly timeoutMs: number
 }

@@ -1,4 +1,4 @@
-import { totalMs } from '../exports/pace.ts'
+import { totalMs } from '../generator/pace.ts'
 import type { LoadPlan, LoadResult, Tick } from '../generator/load.ts'
 import type { ProbeFigures } from '../probes/figures.ts'
 import type { PlannedStep } from '../search/search.ts'
@@ -171,14 +171,13 @@ export class StepRunner {
     return {
       url: system.url,
       ...(key === undefined ? {} : { key }),
-      ...{ workload, slo, warmUpMs },
+      ...{ workload, slo, warmUpMs, rampUpMs: RAMP_UP_SHARE * warmUpMs },
       executor:
         step.phase === 'pilot'
           ? pilotExecutor(step.rates, phases)
           : {
               ...{ kind: 'constant-arrival-rate', arrivals: 'poisson', rate: step.rates[0] },
               durationMs: warmUpMs + measuredMs[step.phase],
-              rampUpMs: RAMP_UP_SHARE * warmUpMs,
             },
       seed: stepSeed(seed, cell, step),
       connections: connections ?? CONNECTIONS,

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { changedPace } from '../../../lab/exports/pace.ts'
+import { changedPace } from '../../../lab/generator/pace.ts'
 import { runScenario } from '../../../lab/run/scenario.ts'
 import type { CommandIo } from '../../command.ts'
 import { exitCode } from '../../exit-code.ts'

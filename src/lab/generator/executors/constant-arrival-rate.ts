@@ -3,8 +3,8 @@ import type { RatePlan } from '../rate-plan.ts'
 
 type ConstantArrivalRate = Extract<Executor, { kind: 'constant-arrival-rate' }>
 
-export function constantArrivalRate(executor: ConstantArrivalRate): RatePlan {
-  const { arrivals, rate, durationMs, rampUpMs = 0 } = executor
+export function constantArrivalRate(executor: ConstantArrivalRate, rampUpMs = 0): RatePlan {
+  const { arrivals, rate, durationMs } = executor
   const rise = { fromMs: 0, toMs: rampUpMs, fromRate: 0, toRate: rate }
   return {
     arrivals,

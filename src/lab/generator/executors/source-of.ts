@@ -21,7 +21,7 @@ export function sourceOf(plan: LoadPlan): PlannedSource {
   const { executor, seed, workload } = plan
   switch (executor.kind) {
     case 'constant-arrival-rate':
-      return openLoop(plan, constantArrivalRate(executor))
+      return openLoop(plan, constantArrivalRate(executor, plan.rampUpMs))
     case 'ramping-arrival-rate':
       return openLoop(plan, rampingArrivalRate(executor))
     case 'burst':

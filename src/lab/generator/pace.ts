@@ -1,4 +1,4 @@
-import type { Executor } from '../generator/executor.ts'
+import type { Executor } from './executor.ts'
 
 /** Requests a second from one rate to another, evenly. */
 export interface Segment {

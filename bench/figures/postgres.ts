@@ -2,8 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { PostgresPool } from '../../src/postgres/postgres-pool.ts'
 import type { PostgresOptions } from '../../src/postgres/postgres-pool.ts'
 import { providePostgres } from '../../src/provide/postgres-server.ts'
+import { systemClock } from '../../src/ports/clock.ts'
 import type { Aggregate, StoreEntry } from '../../src/ports/store.ts'
 import { PostgresStore } from '../../src/store/postgres/postgres-store.ts'
+import { Rollups } from '../../src/store/postgres/rollups.ts'
 import { median, type BenchContext, type Figure, type Goal } from '../figure.ts'
 
 const DEVICES = 2500
@@ -12,6 +14,9 @@ const DAY_US = 86_400_000_000
 const DAY = Date.UTC(2026, 0, 15) * 1000
 /** As a message of a gateway would bring them. */
 const ENTRY_DEVICES = 250
+/** Of the history that is read by days: so many points of each series a day. */
+const DAY_POINTS = 8640
+const HISTORY_DEVICES = 10
 const UNDER_WAY = 120
 const LANES = 64
 const WINDOWS = 5
@@ -62,6 +67,7 @@ async function figuresOf(postgres: PostgresOptions, context: BenchContext): Prom
   const { stored, diskBytes } = await merged.stats()
   context.say(`${stored} points, ${Math.round(diskBytes / stored)} bytes each`)
   await tellQueries(merged, context)
+  await tellRollups(postgres, context)
   let message = 0
   // Later than all of the above.
   const one = (): StoreEntry => {
@@ -174,16 +180,74 @@ async function tellQueries(store: PostgresStore, { say, quick }: BenchContext): 
       store.buckets({ select: select(100), range, intervalUs: 3_600_000_000, aggregates: ['avg'] }),
   }
   for (const [name, query] of Object.entries(all)) {
-    const times: number[] = []
-    const until = performance.now() + (quick ? 1000 : 3000)
-    while (performance.now() < until) {
-      const start = performance.now()
-      await query()
-      times.push(performance.now() - start)
-    }
-    const [p50, p99] = [0.5, 0.99].map(p => quantile(times, p).toFixed(2))
-    say(`${name}: p50 ${p50} ms, p99 ${p99} ms`)
+    say(`${name}: ${await timed(query, quick ? 1000 : 3000)}`)
   }
+}
+
+/** A history by days: from its points, and from the hours that the store keeps of old partitions. */
+async function tellRollups(postgres: PostgresOptions, { say, quick }: BenchContext): Promise<void> {
+  const days = quick ? 10 : 90
+  const range = { start: DAY - days * DAY_US, end: DAY }
+  const before = await PostgresStore.open({ postgres })
+  for (let start = range.start; start < range.end; start += DAY_US) {
+    await before.write(devices.slice(0, HISTORY_DEVICES).map(device => dayOf(device, start)))
+  }
+  const query = (store: PostgresStore, count: number) => () =>
+    store.buckets({
+      select: { tenant: 'default', devices: devices.slice(0, count), metrics: ['flow'] },
+      ...{ range, intervalUs: DAY_US, aggregates: ['avg', 'min', 'max'] },
+    })
+  const tell = async (store: PostgresStore, from: string): Promise<void> => {
+    for (const count of [1, HISTORY_DEVICES]) {
+      const what = `${count} series, ${days} days of ${DAY_POINTS} points by days, from ${from}`
+      say(`${what}: ${await timed(query(store, count), quick ? 1000 : 5000)}`)
+    }
+  }
+  await tell(before, 'points')
+  await before.close()
+  const pool = await PostgresPool.open(postgres)
+  const rollups = new Rollups(pool, { partitions: { load: async () => {} }, clock: systemClock })
+  // The first run notes how many rows were written, the second finds that nobody has written since.
+  await rollups.run()
+  const start = performance.now()
+  await rollups.run()
+  const seconds = (performance.now() - start) / 1000
+  const points = days * DAY_POINTS * HISTORY_DEVICES
+  say(`rolled up ${days} days (${points} points) and that of before in ${seconds.toFixed(1)} s`)
+  await pool.close()
+  const after = await PostgresStore.open({ postgres })
+  await tell(after, 'rollups')
+  await after.close()
+}
+
+function dayOf(device: string, start: number): StoreEntry {
+  const stepUs = DAY_US / DAY_POINTS
+  return {
+    frame: new Uint8Array(0),
+    batch: {
+      ...{ tenant: 'default', devices: [device], metrics: ['flow'] },
+      ...{ seriesDevice: Uint32Array.of(0), seriesMetric: Uint32Array.of(0) },
+      seriesIndex: new Uint32Array(DAY_POINTS),
+      timestamps: Float64Array.from({ length: DAY_POINTS }, (_, i) => start + i * stepUs),
+      values: Float64Array.from(
+        { length: DAY_POINTS },
+        () => Math.round(Math.random() * 1e4) / 100,
+      ),
+    },
+  }
+}
+
+/** Does it again and again for so long. */
+async function timed(query: () => Promise<unknown>, forMs: number): Promise<string> {
+  const times: number[] = []
+  const until = performance.now() + forMs
+  while (performance.now() < until) {
+    const start = performance.now()
+    await query()
+    times.push(performance.now() - start)
+  }
+  const [p50, p99] = [0.5, 0.99].map(p => quantile(times, p).toFixed(2))
+  return `p50 ${p50} ms, p99 ${p99} ms`
 }
 
 function quantile(values: readonly number[], p: number): number {

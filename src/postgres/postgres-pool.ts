@@ -36,6 +36,7 @@ const FIRST_WAIT_MS = 100
 const LAST_WAIT_MS = 2000
 /** A server that has not broken off a statement by then does not answer at all: its connection is given up. */
 const GRACE_MS = 2000
+const LOCK_TIMEOUT_MS = 2000
 /** Tries of what met a deadlock. */
 const TRIES = 5
 const INT8 = 20
@@ -152,6 +153,17 @@ export class PostgresPool {
       } finally {
         connectionParameters.query_timeout = query_timeout
       }
+    })
+  }
+
+  /**
+   * The same, but it waits for no lock for long. Whoever waits for a table, because somebody dumps it for hours, holds up
+   * all who come to it after.
+   */
+  briefly<T>(work: (client: PostgresClient) => Promise<T>): Promise<T> {
+    return this.unhurried(async client => {
+      await client.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`)
+      return work(client)
     })
   }
 

@@ -7,7 +7,10 @@ import { AnswerRoom } from '../answer-room.ts'
 import { readFloats, readText, readTimes } from './binary.ts'
 import { during, limitWithin, readRaw, rowsWithin, selectedBy } from './point-reads.ts'
 import type { ReadContext } from './point-reads.ts'
-import { slicesOf } from './slices.ts'
+import type { Partition } from './partitions.ts'
+import { bucketsOfHours, HOUR_US } from './rollup-table.ts'
+import { partsOf, slicesOf } from './slices.ts'
+import type { RangePart } from './slices.ts'
 
 /** A sum beyond what a float64 holds is an error to PostgreSQL; to Weir it is infinite. */
 const OUT_OF_RANGE = '22003'
@@ -32,9 +35,8 @@ export async function readBuckets(
   if (select.devices.length === 0) return []
   const room = new AnswerRoom(request.bound)
   const found = new Map<string, SeriesBuckets>()
-  for (const slice of slicesOf(range, context.partitions.known, { alignUs: intervalUs })) {
-    const part = { select, range: slice, intervalUs, plan, room }
-    for (const series of await readSlice(context, part)) {
+  for (const slice of slices(context.partitions.known, { range, intervalUs, plan })) {
+    for (const series of await readSlice(context, { select, intervalUs, plan, room, ...slice })) {
       room.take(series.timestamps.length)
       const key = `${series.device}\0${series.metric}`
       const before = found.get(key)
@@ -44,9 +46,22 @@ export async function readBuckets(
   return [...found.values()]
 }
 
+/** Those of whole hours, where there are rollups of them, apart from what is read from the points. */
+function slices(
+  known: readonly Partition[],
+  { range, intervalUs, plan }: Pick<Slice, 'range' | 'intervalUs' | 'plan'>,
+): RangePart[] {
+  const isOfHours = intervalUs % HOUR_US === 0 && !plan.needsValues
+  const parts = isOfHours ? partsOf(range, known, intervalUs) : [{ range, isRolledUp: false }]
+  return parts.flatMap(({ range, isRolledUp }) =>
+    slicesOf(range, known, { alignUs: intervalUs }).map(slice => ({ range: slice, isRolledUp })),
+  )
+}
+
 interface Slice extends Pick<BucketRead, 'select' | 'range' | 'intervalUs'> {
   readonly plan: AggregatePlan
   readonly room: AnswerRoom
+  readonly isRolledUp: boolean
 }
 
 async function readSlice(context: ReadContext, slice: Slice): Promise<SeriesBuckets[]> {
@@ -66,7 +81,24 @@ async function readSlice(context: ReadContext, slice: Slice): Promise<SeriesBuck
   }
 }
 
-function statement({ select, range, intervalUs, plan, room }: Slice): string {
+function statement(slice: Slice): string {
+  const { select, isRolledUp, room } = slice
+  const { aggregates } = slice.plan
+  const rising = `ORDER BY 1 LIMIT ${limitWithin(room)}`
+  const buckets = isRolledUp
+    ? `${bucketsOfHours({ ...slice, aggregates })} ${rising}`
+    : bucketsOfPoints(slice, rising)
+  const names = aggregates.map((_, i) => `, q.a${i}`)
+  const arrays = aggregates.map((_, i) => `, array_agg(c.c${i}) AS a${i}`)
+  return `SELECT s.device, s.metric, q.starts${names.join('')}
+    FROM series s CROSS JOIN LATERAL (
+      SELECT array_agg(c.start) AS starts${arrays.join('')} FROM (
+        ${buckets}) c) q
+    WHERE ${selectedBy(select)} AND q.starts IS NOT NULL`
+}
+
+/** The buckets `start, c0, c1, …` of a series `s`. */
+function bucketsOfPoints({ range, intervalUs, plan }: Slice, rising: string): string {
   const { aggregates, percentiles } = plan
   const columns = aggregates.map((name, i) => {
     if (name === 'first') return `${valueAt('b.first_time')} AS c${i}`
@@ -84,15 +116,10 @@ function statement({ select, range, intervalUs, plan, room }: Slice): string {
     ...(aggregates.includes('last') ? ['max(p.time) AS last_time'] : []),
   ]
   const bucket = `date_bin('${intervalUs} microseconds', p.time, '1970-01-01T00:00:00Z'::timestamptz)`
-  const arrays = aggregates.map((_, i) => `array_agg(c.c${i}) AS a${i}`)
-  return `SELECT s.device, s.metric, q.starts${aggregates.map((_, i) => `, q.a${i}`).join('')}
-    FROM series s CROSS JOIN LATERAL (
-      SELECT ${['array_agg(c.start) AS starts', ...arrays].join(', ')} FROM (
-        SELECT ${['b.start', ...columns].join(', ')} FROM (
-          SELECT ${[`${bucket} AS start`, ...sums, ...times].join(', ')} FROM points p
-          WHERE p.series_id = s.id AND ${during(range)} AND p.value IS NOT NULL
-          GROUP BY 1 ORDER BY 1 LIMIT ${limitWithin(room)}) b) c) q
-    WHERE ${selectedBy(select)} AND q.starts IS NOT NULL`
+  return `SELECT ${['b.start', ...columns].join(', ')} FROM (
+      SELECT ${[`${bucket} AS start`, ...sums, ...times].join(', ')} FROM points p
+      WHERE p.series_id = s.id AND ${during(range)} AND p.value IS NOT NULL
+      GROUP BY 1 ${rising}) b`
   function valueAt(time: string): string {
     return `(SELECT p.value FROM points p
       WHERE p.series_id = s.id AND p.time = ${time} AND ${during(range)})`

@@ -11,11 +11,12 @@ export interface Span {
   readonly end: number
 }
 
-interface Partition extends Span {
+export interface Partition extends Span {
   readonly name: string
+  /** Whether its hours are in the rollups, as far as this process knows. */
+  readonly isRolledUp: boolean
 }
 
-const LOCK_TIMEOUT_MS = 2000
 const CHECK_VIOLATION = '23514'
 
 /**
@@ -24,18 +25,18 @@ const CHECK_VIOLATION = '23514'
  */
 export class Partitions {
   readonly #pool: PostgresPool
-  readonly #isHypertable: boolean
+  /** TimescaleDB makes and drops them. */
+  readonly isHypertable: boolean
   readonly #spanUs: number
   /** Rising; what this process knows of. Others may have made more. */
   #known: readonly Partition[] = []
 
-  /** `isHypertable`: TimescaleDB makes and drops them. */
   constructor(
     pool: PostgresPool,
     { partitionMs, isHypertable = false }: { partitionMs: number; isHypertable?: boolean },
   ) {
     this.#pool = pool
-    this.#isHypertable = isHypertable
+    this.isHypertable = isHypertable
     this.#spanUs = partitionMs * 1000
   }
 
@@ -43,7 +44,7 @@ export class Partitions {
     return this.#spanUs
   }
 
-  get known(): readonly Span[] {
+  get known(): readonly Partition[] {
     return this.#known
   }
 
@@ -53,7 +54,7 @@ export class Partitions {
 
   /** Makes sure that there is a partition for each of these times. */
   async ensure(times: Iterable<number>): Promise<void> {
-    if (this.#isHypertable) return
+    if (this.isHypertable) return
     const missing: number[] = []
     for (const time of times) if (!covers(this.#known, time)) missing.push(time)
     if (missing.length === 0) return
@@ -80,12 +81,12 @@ export class Partitions {
    * @throws WeirError `retryable` when one is in use; those before it are dropped
    */
   async dropBefore(time: number): Promise<void> {
-    if (this.#isHypertable) {
-      await this.#briefly(client => dropChunksBefore(client, time))
+    if (this.isHypertable) {
+      await this.#pool.briefly(client => dropChunksBefore(client, time))
       return
     }
     for (;;) {
-      const dropped = await this.#briefly(client => this.#dropOldest(client, time))
+      const dropped = await this.#pool.briefly(client => this.#dropOldest(client, time))
       if (dropped === undefined) return
       this.#known = this.#known.filter(({ start }) => start !== dropped.start)
     }
@@ -99,23 +100,13 @@ export class Partitions {
     })
   }
 
-  /**
-   * A transaction that waits for no lock for long. Whoever dumps the tables has them locked for hours; who wants to drop
-   * one waits for that, and all who read or write wait behind.
-   */
-  #briefly<T>(work: (client: PostgresClient) => Promise<T>): Promise<T> {
-    return this.#pool.unhurried(async client => {
-      await client.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`)
-      return work(client)
-    })
-  }
-
   async #dropOldest(client: PostgresClient, time: number): Promise<Partition | undefined> {
     await this.lock(client)
     const [oldest] = await this.#attached(client)
     if (oldest === undefined || oldest.end > time) return undefined
-    await client.query(`DROP TABLE ${oldest.name}`)
+    // First the row, which whoever rolls it up holds.
     await client.query(`DELETE FROM partitions WHERE start_time = ${timeLiteral(oldest.start)}`)
+    await client.query(`DROP TABLE ${oldest.name}`)
     return oldest
   }
 
@@ -148,7 +139,7 @@ export class Partitions {
       text: `INSERT INTO partitions VALUES (${timeLiteral(start)}, ${timeLiteral(end)}, $1)`,
       values: [name],
     })
-    return known.toSpliced(at, 0, { start, end, name })
+    return known.toSpliced(at, 0, { start, end, name, isRolledUp: false })
   }
 
   /** The table of a partition that was detached keeps its name, and its points. */
@@ -187,7 +178,9 @@ function covers(partitions: readonly Span[], time: number): boolean {
 
 async function listed(client: PostgresClient): Promise<Partition[]> {
   const { rows } = await run<Partition>(client, {
-    text: `SELECT ${microseconds('start_time')} AS start, ${microseconds('end_time')} AS end, name FROM partitions ORDER BY start_time`,
+    text: `SELECT ${microseconds('start_time')} AS start, ${microseconds('end_time')} AS end, name,
+        rollup IS NOT DISTINCT FROM 'kept' AS "isRolledUp"
+      FROM partitions ORDER BY start_time`,
   })
   return rows
 }

@@ -30,11 +30,13 @@ import { readRaw } from './point-reads.ts'
 import type { ReadContext } from './point-reads.ts'
 import { Positions } from './positions.ts'
 import { latestPoints, readDownsampled, scanPoints } from './scan-reads.ts'
-import { Retention } from './retention.ts'
+import { Rollups } from './rollups.ts'
 import { MIGRATIONS } from './schema.ts'
 import { SeriesIndex } from './series-index.ts'
 import { StatsReader } from './stats-reader.ts'
 import { useTimescale } from './timescale.ts'
+import { Upkeep } from './upkeep.ts'
+import type { Task } from './upkeep.ts'
 import { MergedWriter, SingleWriter } from './writer.ts'
 import type { Writer } from './writer.ts'
 
@@ -74,7 +76,7 @@ export class PostgresStore implements Store {
   readonly #writer: Writer
   readonly #stats: StatsReader
   readonly #slowest: SlowestStatements
-  readonly #retention: Retention | undefined
+  readonly #upkeep: Upkeep
   readonly #listeners: ((positions: readonly LogPosition[]) => void)[] = []
   #closing: Promise<void> | undefined = undefined
 
@@ -105,10 +107,8 @@ export class PostgresStore implements Store {
     this.#positions = new Positions(pool, options.log ?? 'log')
     this.#stats = new StatsReader(pool)
     this.#slowest = new SlowestStatements(pool)
-    const { retentionMs = 0, clock = systemClock, onWarning = () => {} } = options
-    if (retentionMs > 0) {
-      this.#retention = new Retention(partitions, { clock, retentionMs, onWarning })
-    }
+    const { clock = systemClock, onWarning = () => {} } = options
+    this.#upkeep = new Upkeep(tasksOf(options, context), { clock, onWarning })
     const index = new SeriesIndex(pool)
     const committer = new Committer({
       ...{ pool, index, partitions, positions: this.#positions, keepsLatest },
@@ -179,7 +179,7 @@ export class PostgresStore implements Store {
   }
 
   async #end(): Promise<void> {
-    await Promise.all([this.#writer.drained(), this.#retention?.stop()])
+    await Promise.all([this.#writer.drained(), this.#upkeep.stop()])
     await this.#context.pool.close()
   }
 
@@ -192,4 +192,22 @@ export class PostgresStore implements Store {
     if (positions.length === 0) return
     for (const listener of this.#listeners) listener(positions)
   }
+}
+
+/** What old points need: dropped when they are older than is kept, and rolled up, unless TimescaleDB does so. */
+function tasksOf(
+  { retentionMs = 0, clock = systemClock }: PostgresStoreOptions,
+  { pool, partitions }: ReadContext,
+): Task[] {
+  const rollups = new Rollups(pool, { partitions, clock })
+  const drop: Task = {
+    failure: 'points that are older than is kept could not be dropped',
+    run: () => partitions.dropBefore((clock.nowMs() - retentionMs) * 1000),
+  }
+  const rollUp: Task = {
+    failure: 'old points could not be rolled up',
+    run: () => rollups.run(),
+    stop: () => rollups.stop(),
+  }
+  return [...(retentionMs > 0 ? [drop] : []), ...(partitions.isHypertable ? [] : [rollUp])]
 }

@@ -55,4 +55,46 @@ export const MIGRATIONS: readonly Migration[] = [
       CREATE TABLE settings (name text PRIMARY KEY, value text NOT NULL);
     `,
   },
+  {
+    name: 'rollups',
+    up: `
+      -- 'kept': every hour of it is in rollups. 'sparse': that would not be worth it. NULL: nobody has looked yet.
+      ALTER TABLE partitions ADD rollup text;
+      -- Numbers only; partitioned as the points are. Without a sum where it might not fit.
+      CREATE TABLE rollups (
+        series_id bigint NOT NULL,
+        hour timestamptz NOT NULL,
+        count bigint NOT NULL,
+        sum float8,
+        min float8,
+        max float8,
+        first float8,
+        last float8,
+        PRIMARY KEY (series_id, hour)
+      ) PARTITION BY RANGE (hour);
+      -- Hours that have got points since: to be read from the points.
+      CREATE TABLE rollup_gaps (
+        series_id bigint,
+        hour timestamptz,
+        PRIMARY KEY (series_id, hour)
+      );
+      CREATE INDEX ON rollup_gaps (hour);
+      -- A gap that is there is locked, so that it is not filled before this transaction ends.
+      CREATE FUNCTION note_rollup_gap() RETURNS trigger LANGUAGE plpgsql
+      SET search_path FROM CURRENT AS $$
+      BEGIN
+        IF TG_OP <> 'DELETE' THEN
+          INSERT INTO rollup_gaps AS g
+          VALUES (NEW.series_id, date_bin('1 hour', NEW.time, '1970-01-01T00:00:00Z'))
+          ON CONFLICT (series_id, hour) DO UPDATE SET hour = g.hour WHERE false;
+        END IF;
+        IF TG_OP <> 'INSERT' THEN
+          INSERT INTO rollup_gaps AS g
+          VALUES (OLD.series_id, date_bin('1 hour', OLD.time, '1970-01-01T00:00:00Z'))
+          ON CONFLICT (series_id, hour) DO UPDATE SET hour = g.hour WHERE false;
+        END IF;
+        RETURN NULL;
+      END $$;
+    `,
+  },
 ]

@@ -1,5 +1,5 @@
 import type { TimeRange } from '../../ports/store.ts'
-import type { Span } from './partitions.ts'
+import type { Partition, Span } from './partitions.ts'
 
 /** A statement locks all partitions that it may look at, and PostgreSQL has room for some thousand locks. */
 const PARTITIONS_A_STATEMENT = 64
@@ -29,4 +29,42 @@ export function slicesOf(
   }
   const edges = [start, ...cuts, end]
   return edges.slice(1).map((edge, i) => ({ start: edges[i], end: edge }))
+}
+
+/** A part of a range, and whether all partitions that it touches are rolled up. */
+export interface RangePart {
+  readonly range: TimeRange
+  readonly isRolledUp: boolean
+}
+
+/** Cuts a range at multiples of `alignUs`, so that what is rolled up is apart from the rest. */
+export function partsOf(
+  { start, end }: TimeRange,
+  known: readonly Partition[],
+  alignUs: number,
+): RangePart[] {
+  const parts: RangePart[] = []
+  let at = start
+  for (const run of rolledRuns(known)) {
+    const from = Math.ceil(Math.max(run.start, start) / alignUs) * alignUs
+    const to = Math.floor(Math.min(run.end, end) / alignUs) * alignUs
+    if (to <= from) continue
+    if (from > at) parts.push({ range: { start: at, end: from }, isRolledUp: false })
+    parts.push({ range: { start: from, end: to }, isRolledUp: true })
+    at = to
+  }
+  if (end > at) parts.push({ range: { start: at, end }, isRolledUp: false })
+  return parts
+}
+
+/** Partitions that are rolled up and follow each other. Between others somebody may have made one meanwhile. */
+function rolledRuns(known: readonly Partition[]): Span[] {
+  const runs: { start: number; end: number }[] = []
+  for (const { start, end, isRolledUp } of known) {
+    if (!isRolledUp) continue
+    const last = runs.at(-1)
+    if (last?.end === start) last.end = end
+    else runs.push({ start, end })
+  }
+  return runs
 }

@@ -24,6 +24,7 @@ export function remarksOf(
     ...aboutNoise(set, parts.noise),
     ...aboutMachine(set, parts.readings),
     ...aboutGaps(set),
+    ...aboutSearches(set),
   ]
 }
 
@@ -142,4 +143,22 @@ function aboutGaps({ cells }: ResultSet): string[] {
     remarks.push(`${invalids} of ${steps.length} steps lost or doubled a point and do not count.`)
   }
   return remarks
+}
+
+/** Where the overload held, a lower rate had not: by chance, or because the system was not warm yet. */
+function aboutSearches({ cells, run }: ResultSet): string[] {
+  const results = cells.flatMap(cell => cell.results.map(block => ({ cell, block })))
+  const astray = results.filter(({ block }) => {
+    const overload = block.steps.findLast(({ phase }) => phase === 'overload')
+    return overload?.verdict.outcome === 'pass'
+  })
+  if (astray.length === 0) return []
+  const names = astray.map(
+    ({ cell, block }) => `${cell.solution} / ${cell.profile} (block ${block.block})`,
+  )
+  return [
+    `In ${astray.length} of ${results.length} results ${figure(run.phases.overloadFactor)} × the found rate held for ` +
+      `a short time too, after a lower one had broken by chance or on a system that was not warm yet: ` +
+      `${names.join(', ')}. These rates may be too low.`,
+  ]
 }

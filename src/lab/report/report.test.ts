@@ -130,6 +130,20 @@ test('the report says what weakens it', () => {
   assert.match(many, /No A\/A control/)
 })
 
+test('a rate whose overload held is named', () => {
+  const all = labResults({ profiles: ['mixed'] })
+  const held = all.map((record): LabRecord => {
+    if (record.kind !== 'step' || record.phase !== 'overload') return record
+    const { solution, block } = record.cell
+    if (solution !== 'tune' || block !== 2) return record
+    return { ...record, verdict: { outcome: 'pass', breaches: [] } }
+  })
+  const about = (records: readonly LabRecord[]): string[] =>
+    analyse(records).remarks.filter(remark => remark.includes('the found rate held'))
+  assert.deepEqual(about(all), [])
+  assert.match(about(held).join(), /^In 1 of 24 results 1.5 × .* tune \/ mixed \(block 2\)\./)
+})
+
 test('the Markdown tells machine, command, seed, versions, topologies, overload and bottlenecks', () => {
   const text = reportMarkdown(analyse(labResults({ blocks: 2 })))
   for (const part of [

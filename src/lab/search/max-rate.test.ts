@@ -94,6 +94,38 @@ test('noise in every verdict moves the result by the noise and one step down, no
   )
 })
 
+test('a rate that broke by chance does not hide what the overload shows', () => {
+  fc.assert(
+    fc.property(phasesOf, noisyLimits, fc.integer({ min: 1, max: 3 }), (phases, limit, unlucky) => {
+      const holds = systemThat(rate => rate <= limit)
+      let bisections = 0
+      const { result, steps } = run(phases, step =>
+        step.phase === 'bisect' && ++bisections === unlucky ? answer('fail', P99) : holds(step),
+      )
+      assert.equal(result.problem, undefined)
+      assert.ok(result.maxRate <= limit)
+      const rounding = limit <= 10 ? 0.2 : 2
+      assert.ok(result.maxRate * phases.overloadFactor + rounding >= limit, `${result.maxRate}`)
+      assert.deepEqual(result.limit, [P99])
+      assert.ok(steps.length <= 50, `${steps.length} steps`)
+    }),
+  )
+})
+
+test('what was confirmed stays the result when nothing above it can be', () => {
+  const phases = { ...QUICK_PHASES, startRate: 100 }
+  const { result, steps } = run(phases, ({ phase, rates: [rate] }) => {
+    if (phase === 'pilot') return { ...answer('fail', P99), held: 800, broke: 1600 }
+    if (phase === 'confirm') return rate <= 1000 ? PASS : answer('fail', P99)
+    // 1131 breaks by chance, what is above 1450 for good.
+    return rate <= 1450 && rate !== 1131 ? PASS : answer('fail', P99)
+  })
+  const confirmed = steps.flatMap(({ phase, rates }) => (phase === 'confirm' ? rates : []))
+  assert.ok(confirmed.some(rate => rate > 1000))
+  assert.equal(result.maxRate, Math.max(...confirmed.filter(rate => rate <= 1000)))
+  assert.equal(steps.filter(({ phase }) => phase === 'overload').length, 1)
+})
+
 test('what the pilot said is corrected by the steps, in both directions', () => {
   fc.assert(
     fc.property(limits, fc.double({ min: 0.2, max: 5, noNaN: true }), (limit, error) => {

@@ -8,18 +8,20 @@ export const MAX_RATE = 60_000
 /** A search that has not converged by then never will: the system changes its mind. */
 const MAX_BISECTIONS = 24
 const MAX_CONFIRMATIONS = 6
+/** Where an overload holds, the search before it was led astray, and is taken up again; so often. */
+const MAX_SEARCHES = 3
 /** A machine that is too busy at an eighth of a rate is too busy at any; later it may not be. */
 const MAX_VOID_DESCENTS = 2
 /** The first step down from a rate that was not confirmed; each further one is twice as long. */
 const MAX_STEP_DOWN = 0.1
 
-/** Both ends of what is known; `pilot` is a hint from a short stage, `step` a verdict. */
+/** Both ends of what is known; `pilot` is a hint from a short stage, `step` and `confirm` are verdicts. */
 interface Bracket {
   lower: number
   lowerBy: 'guess' | 'pilot' | 'step'
   /** Infinity: nothing broke yet. */
   upper: number
-  upperBy: 'pilot' | 'step'
+  upperBy: 'pilot' | 'step' | 'confirm'
   /** Why the upper end does not hold, and what its outcome was. */
   limit: readonly Breach[]
   outcome: Outcome
@@ -33,19 +35,40 @@ type Steps<T> = Generator<PlannedStep, T, StepAnswer>
  * Pilot, bisection, confirmation, overload (LAB.md, search). Every rate that a step has decided beats
  * what the pilot said. A rate at which the instrument stays too weak counts as one that does not hold,
  * so that the search ends below it: the limit then says that it is the generator's.
+ *
+ * Where the overload holds although a lower rate had broken, that one broke by chance (a disk that stood still for a
+ * second is enough): the search goes on above the overload. What is confirmed by then stays so.
  */
 export const searchMaxRate: Search = function* search(phases) {
-  const pilot = yield* piloted(phases)
-  if ('maxRate' in pilot) return pilot
-  let bisections = 0
-  for (; bisections < MAX_BISECTIONS && pilot.lower >= MIN_RATE; bisections++) {
-    const rate = nextRate(pilot, phases)
-    if (rate === undefined) break
-    learn(pilot, rate, yield* decided({ phase: 'bisect', rate, phases }))
-    if (pilot.voidDescents > MAX_VOID_DESCENTS) return nothing(pilot)
+  const bracket = yield* piloted(phases)
+  if ('maxRate' in bracket) return bracket
+  let confirmedRate = 0
+  for (let left = MAX_SEARCHES; ; left--) {
+    const isFound = yield* narrowed(bracket, phases)
+    if (!isFound && confirmedRate === 0) return nothing(bracket)
+    const result = yield* confirmed(bracket, { phases, above: confirmedRate })
+    if (result.maxRate === confirmedRate) return result
+    confirmedRate = result.maxRate
+    const rate = roundRate(confirmedRate * phases.overloadFactor)
+    const overload = yield { phase: 'overload', attempt: 1, rates: [rate] }
+    const isAstray = bracket.upperBy === 'step' && rate > bracket.upper
+    if (left <= 1 || !isAstray || overload.verdict.outcome !== 'pass') {
+      const lost = overload.verdict.outcome === 'invalid' ? lossAt(rate, overload) : []
+      return { ...result, limit: [...result.limit, ...lost] }
+    }
+    learn(bracket, Math.min(rate, phases.maxRate ?? MAX_RATE), overload)
   }
-  if (pilot.lower < MIN_RATE) return nothing(pilot)
-  return yield* confirmed(pilot, phases)
+}
+
+/** False: no rate holds, or the instrument is too weak for any. */
+function* narrowed(bracket: Bracket, phases: Phases): Steps<boolean> {
+  for (let left = MAX_BISECTIONS; left > 0 && bracket.lower >= MIN_RATE; left--) {
+    const rate = nextRate(bracket, phases)
+    if (rate === undefined) break
+    learn(bracket, rate, yield* decided({ phase: 'bisect', rate, phases }))
+    if (bracket.voidDescents > MAX_VOID_DESCENTS) return false
+  }
+  return bracket.lower >= MIN_RATE
 }
 
 function* piloted(phases: Phases): Steps<Bracket | SearchResult> {
@@ -119,22 +142,23 @@ function learn(bracket: Bracket, rate: number, answer: StepAnswer): void {
   Object.assign(bracket, { lower: below, lowerBy: 'guess' })
 }
 
-function* confirmed(bracket: Bracket, phases: Phases): Steps<SearchResult> {
+/** The highest rate that holds for longer; `above`: one that did already, 0 for none. */
+function* confirmed(
+  bracket: Bracket,
+  { phases, above }: { phases: Phases; above: number },
+): Steps<SearchResult> {
   let down = Math.min(phases.precision, MAX_STEP_DOWN)
   let rate = bracket.lower
-  for (let left = MAX_CONFIRMATIONS; left > 0 && rate >= MIN_RATE; left--) {
+  for (let left = MAX_CONFIRMATIONS; left > 0 && rate >= Math.max(MIN_RATE, above); left--) {
+    if (rate === above) break
     const { verdict } = yield* decided({ phase: 'confirm', rate, phases })
-    if (verdict.outcome === 'pass') {
-      const over = roundRate(rate * phases.overloadFactor)
-      const overload = yield { phase: 'overload', attempt: 1, rates: [over] }
-      const lost = overload.verdict.outcome === 'invalid' ? lossAt(over, overload) : []
-      return { maxRate: rate, limit: [...limitOf(bracket, phases), ...lost] }
-    }
+    if (verdict.outcome === 'pass') return { maxRate: rate, limit: limitOf(bracket, phases) }
     const { outcome, breaches: limit } = verdict
-    Object.assign(bracket, { upper: rate, upperBy: 'step', limit, outcome })
+    Object.assign(bracket, { upper: rate, upperBy: 'confirm', limit, outcome })
     rate = roundRate(Math.min(rate / (1 + down), rate - smallestStep(rate)))
     down = (1 + down) ** 2 - 1
   }
+  if (above > 0) return { maxRate: above, limit: limitOf(bracket, phases) }
   if (rate < MIN_RATE) return nothing(bracket)
   const why = bracket.limit.map(({ detail }) => detail).join('; ')
   const problem = `no rate was confirmed in ${MAX_CONFIRMATIONS} attempts; at ${bracket.upper}/s: ${why}`

@@ -1,6 +1,7 @@
 /**
  * What the analytics cost: the same load against nodes with and without them, by turns, in CPU
- * seconds of the server for a million points (other work on the machine moves rates, hardly these).
+ * seconds of the server for a million points (other work on the machine moves rates, hardly these),
+ * from the time it is ready to its end: whatever came has been written to blocks by then.
  *
  *   node bench/analytics.bench.ts [ROUNDS [PART OF A NAME]...]
  */
@@ -13,6 +14,8 @@ import { startServer } from './server.ts'
 
 const HOUR_MS = 3_600_000
 const ROUNDS = Number(process.argv[2] ?? 3)
+const WARMING = { warmupMs: 1000, windowMs: 3000, windows: 1 }
+const MEASURING = { warmupMs: 0, windowMs: 4000, windows: 1 }
 const beginMs = Math.floor((Date.now() - 10 * HOUR_MS) / 1000) * 1000
 
 const payloads = (startMs: number): Readonly<Record<string, Payload>> => ({
@@ -24,7 +27,9 @@ const payloads = (startMs: number): Readonly<Record<string, Payload>> => ({
 interface Cost {
   /** CPU seconds a million points, of the process and of its main thread. */
   readonly all: number
+  /** While the load ran. */
   readonly main: number
+  /** Points a second. */
   readonly rate: number
 }
 
@@ -39,20 +44,21 @@ async function measure(name: string, enabled: boolean): Promise<Cost> {
     const warming = { ...http, payload: payloads(beginMs)[name] }
     // Later times than the warm-up's, or the detectors would pass them over as late.
     const spec = { ...http, payload: payloads(beginMs + 5 * HOUR_MS)[name] }
-    const warm = { warmupMs: 1000, windowMs: 3000, windows: 1 }
-    await startLoad({ ...warming, ...warm }, () => {}).done
-    const before = { all: server.cpuSeconds(), main: mainSeconds(server.pid) }
+    const atStart = server.cpuSeconds()
+    await startLoad({ ...warming, ...WARMING }, () => {}).done
+    const before = { main: mainSeconds(server.pid), points: (await server.ledger()).received }
+    const { overall } = await startLoad({ ...spec, ...MEASURING }, () => {}).done
+    const main = mainSeconds(server.pid) - before.main
     const points = (await server.ledger()).received
-    const times = { warmupMs: 0, windowMs: 4000, windows: 1 }
-    const totals = await startLoad({ ...spec, ...times }, () => {}).done
-    const millions = ((await server.ledger()).received - points) / 1e6
+    const others = childSeconds()
+    await server.stop()
     return {
-      all: (server.cpuSeconds() - before.all) / millions,
-      main: (mainSeconds(server.pid) - before.main) / millions,
-      rate: totals.overall.points / totals.overall.seconds,
+      all: (childSeconds() - others - atStart) / (points / 1e6),
+      main: main / ((points - before.points) / 1e6),
+      rate: overall.points / overall.seconds,
     }
   } finally {
-    await server.stop()
+    await server.kill().catch(() => {})
     rmSync(root, { recursive: true, force: true })
   }
 }
@@ -60,9 +66,21 @@ async function measure(name: string, enabled: boolean): Promise<Cost> {
 /** CPU seconds of the thread that has the doors (Linux). */
 function mainSeconds(pid: number): number {
   const [first] = readdirSync(`/proc/${pid}/task`).sort((a, b) => Number(a) - Number(b))
-  const stat = readFileSync(`/proc/${pid}/task/${first}/stat`, 'utf8')
+  const [user, system] = timesIn(`/proc/${pid}/task/${first}/stat`)
+  return user + system
+}
+
+/** CPU seconds of the children of this process that have ended (Linux). */
+function childSeconds(): number {
+  const [, , user, system] = timesIn('/proc/self/stat')
+  return user + system
+}
+
+/** User and system time, and those of children that have ended. */
+function timesIn(path: string): number[] {
+  const stat = readFileSync(path, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / 100
+  return fields.slice(11, 15).map(ticks => Number(ticks) / 100)
 }
 
 const median = (values: readonly number[]): number =>
@@ -82,6 +100,12 @@ for (const name of Object.keys(payloads(beginMs))) {
     const percent = (with_ / without - 1) * 100
     return `${without.toFixed(3)} s without, ${with_.toFixed(3)} s with: ${percent.toFixed(1)} %`
   }
+  const [offRate, onRate] = [off, on].map(costs => median(costs.map(({ rate }) => rate)) / 1e6)
+  const ratios = on.map(({ rate }, i) => (rate / off[i].rate).toFixed(2)).join(' ')
+  console.log(
+    `${name}: ${offRate.toFixed(2)} M points/s without, ${onRate.toFixed(2)} M with: ` +
+      `${(onRate / offRate).toFixed(2)} (each round: ${ratios})`,
+  )
   console.log(`${name}, CPU a million points: ${line('all')}`)
   console.log(`${name}, on the main thread:   ${line('main')}`)
 }

@@ -1,7 +1,9 @@
 /**
  * What it costs to ask for keys: the same loads against an open and a closed server, in turns, so
  * that both see the same machine. The server's CPU time of a request is told too: where other work
- * shares the cores, the rates say little. Run with `node bench/keys.bench.ts [rounds] [seconds]`.
+ * shares the cores, the rates say little.
+ *
+ *   node bench/keys.bench.ts [ROUNDS [SECONDS [PART OF A NAME]...]]
  */
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
@@ -10,20 +12,36 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { median } from './figure.ts'
 import { runLoad } from './load/load.ts'
-import type { LoadSpec } from './load/spec.ts'
+import type { LoadSpec, Payload } from './load/spec.ts'
 import { startServer, type BenchServer } from './server.ts'
 
 const MAIN = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
 const rounds = Number(process.argv[2] ?? 5)
 const seconds = Number(process.argv[3] ?? 2)
+const wanted = process.argv.slice(4)
 const DEVICES = 1024
+const HOUR_MS = 3_600_000
+const beginMs = Math.floor((Date.now() - 10 * HOUR_MS) / 1000) * 1000
+/** More device time than a round sends, so that none repeats points. */
+const ROUND_MS = 20 * 60_000
+/** What the queries find: a day of ten-second readings. */
+const STEP_MS = 10_000
+const DAY_READINGS = (24 * HOUR_MS) / STEP_MS
+const endMs = beginMs - 24 * HOUR_MS
+const history = { devices: 400, startMs: endMs - 24 * HOUR_MS, endMs }
 
 type Place = Pick<BenchServer, 'httpPort' | 'mqttPort'>
 const times = { warmupMs: 500, windowMs: seconds * 1000, windows: 1 }
 const http = ({ httpPort: port }: Place, connections: number) =>
   ({ protocol: 'http', port, connections, ...times }) as const
 
-const LOADS: Readonly<Record<string, (place: Place) => LoadSpec>> = {
+const post = (place: Place, payload: Payload): LoadSpec => ({ ...http(place, 8), payload })
+const query = (place: Place, kind: 'raw' | 'buckets' | 'fleet'): LoadSpec => ({
+  ...http(place, 8),
+  payload: { kind, ...history },
+})
+
+const LOADS: Readonly<Record<string, (place: Place, startMs: number) => LoadSpec>> = {
   'one record a POST (lane)': place => ({
     ...http(place, 64),
     payload: { kind: 'single', devices: DEVICES },
@@ -32,14 +50,21 @@ const LOADS: Readonly<Record<string, (place: Place) => LoadSpec>> = {
     ...http(place, 64),
     payload: { kind: 'latest', devices: DEVICES },
   }),
-  'JSON batches': place => ({
-    ...http(place, 8),
-    payload: { kind: 'json', devices: 4000, messages: 250, startMs: Date.now() - 36_000_000 },
-  }),
-  'MQTT QoS 1': ({ mqttPort: port }) => ({
+  'JSON batches': (place, startMs) =>
+    post(place, { kind: 'json', devices: 4000, messages: 250, startMs }),
+  'InfluxDB lines': (place, startMs) =>
+    post(place, { kind: 'lines', devices: 4000, lines: 5000, startMs }),
+  'columnar JSON': (place, startMs) =>
+    post(place, { kind: 'columnar', devices: 4000, rows: 1000, startMs }),
+  'binary frame': (place, startMs) =>
+    post(place, { kind: 'frames', devices: 4000, group: 250, rows: 10, startMs }),
+  'MQTT QoS 1': ({ mqttPort: port }, startMs) => ({
     ...{ protocol: 'mqtt', port, connections: 50, inFlight: 64, devices: 5000 },
-    ...{ startMs: Date.now() - 36_000_000, ...times },
+    ...{ startMs, ...times },
   }),
+  '1 h raw of one series': place => query(place, 'raw'),
+  '1 day in 5-min buckets': place => query(place, 'buckets'),
+  '100 devices × 12 h hourly': place => query(place, 'fleet'),
 }
 
 const root = mkdtempSync(join(tmpdir(), 'weir-keys-bench-'))
@@ -59,13 +84,24 @@ const key = execFileSync(
   .trim()
 const open = await startServer(folder('open'))
 const closed = await startServer(closedFolder, ['--auth.mode=keys'])
+for (const place of [open, closed]) {
+  await runLoad({
+    ...{ protocol: 'http', port: place.httpPort, connections: 4, key },
+    ...{ warmupMs: 0, windowMs: 0, windows: 0 },
+    payload: {
+      ...{ kind: 'mixture', group: 100, rows: 20, intervalMs: STEP_MS, readings: DAY_READINGS },
+      ...{ devices: history.devices, startMs: history.startMs },
+    },
+  })
+}
 for (const [name, load] of Object.entries(LOADS)) {
+  if (wanted.length > 0 && !wanted.some(part => name.includes(part))) continue
   const rates: [open: number[], closed: number[]] = [[], []]
   const micros: typeof rates = [[], []]
   for (let round = 0; round < rounds; round++) {
     // In turns, and not always the same first.
     for (const which of round % 2 === 0 ? [0, 1] : [1, 0]) {
-      const spec = load(which === 0 ? open : closed)
+      const spec = load(which === 0 ? open : closed, beginMs + round * ROUND_MS)
       const server = which === 0 ? open : closed
       const began = server.cpuSeconds()
       const totals = await runLoad(which === 0 ? spec : { ...spec, key })

@@ -1,7 +1,8 @@
 /**
  * What the analytics cost: the same load against nodes with and without them, by turns, in CPU
  * seconds of the server for a million points (other work on the machine moves rates, hardly these),
- * from the time it is ready to its end: whatever came has been written to blocks by then.
+ * from the end of a warm-up to the end of the process: whatever came has been written to blocks by
+ * then. The load is long, so that what the warm-up left to be written is a small part.
  *
  *   node bench/analytics.bench.ts [ROUNDS [PART OF A NAME]...]
  */
@@ -15,7 +16,7 @@ import { startServer } from './server.ts'
 const HOUR_MS = 3_600_000
 const ROUNDS = Number(process.argv[2] ?? 3)
 const WARMING = { warmupMs: 1000, windowMs: 3000, windows: 1 }
-const MEASURING = { warmupMs: 0, windowMs: 4000, windows: 1 }
+const MEASURING = { warmupMs: 0, windowMs: 10_000, windows: 1 }
 const beginMs = Math.floor((Date.now() - 10 * HOUR_MS) / 1000) * 1000
 
 const payloads = (startMs: number): Readonly<Record<string, Payload>> => ({
@@ -44,17 +45,19 @@ async function measure(name: string, enabled: boolean): Promise<Cost> {
     const warming = { ...http, payload: payloads(beginMs)[name] }
     // Later times than the warm-up's, or the detectors would pass them over as late.
     const spec = { ...http, payload: payloads(beginMs + 5 * HOUR_MS)[name] }
-    const atStart = server.cpuSeconds()
     await startLoad({ ...warming, ...WARMING }, () => {}).done
-    const before = { main: mainSeconds(server.pid), points: (await server.ledger()).received }
+    const before = {
+      ...{ all: server.cpuSeconds(), main: mainSeconds(server.pid) },
+      points: (await server.ledger()).received,
+    }
     const { overall } = await startLoad({ ...spec, ...MEASURING }, () => {}).done
     const main = mainSeconds(server.pid) - before.main
-    const points = (await server.ledger()).received
+    const millions = ((await server.ledger()).received - before.points) / 1e6
     const others = childSeconds()
     await server.stop()
     return {
-      all: (childSeconds() - others - atStart) / (points / 1e6),
-      main: main / ((points - before.points) / 1e6),
+      all: (childSeconds() - others - before.all) / millions,
+      main: main / millions,
       rate: overall.points / overall.seconds,
     }
   } finally {

@@ -149,8 +149,7 @@ function* confirmed(
 ): Steps<SearchResult> {
   let down = Math.min(phases.precision, MAX_STEP_DOWN)
   let rate = bracket.lower
-  for (let left = MAX_CONFIRMATIONS; left > 0 && rate >= Math.max(MIN_RATE, above); left--) {
-    if (rate === above) break
+  for (let left = MAX_CONFIRMATIONS; left > 0 && rate >= MIN_RATE && rate > above; left--) {
     const { verdict } = yield* decided({ phase: 'confirm', rate, phases })
     if (verdict.outcome === 'pass') return { maxRate: rate, limit: limitOf(bracket, phases) }
     const { outcome, breaches: limit } = verdict

@@ -179,7 +179,9 @@ export class PostgresStore implements Store {
   }
 
   async #end(): Promise<void> {
-    await Promise.all([this.#writer.drained(), this.#upkeep.stop()])
+    // One after the other: what is cancelled then is no write.
+    await this.#writer.drained()
+    await this.#upkeep.stop()
     await this.#context.pool.close()
   }
 

@@ -247,6 +247,22 @@ describe('rollups of old partitions', { skip: NO_POSTGRES }, () => {
     assert.equal((await maxima(again, { start: 0, end: 9 * DAY_US })).length, 96)
   })
 
+  test('a partition that cannot be rolled up now does not hold up the gaps of others', async t => {
+    const { store, pool, count, warnings, upkeep, rolledUp } = await opened(t)
+    await write({ store }, daysOf('a', 1))
+    await rolledUp()
+    await write({ store }, daysOf('b', 2))
+    await pool.transaction(async client => {
+      // As a writer has it that does not end.
+      await client.query('LOCK TABLE points_19700102 IN ROW EXCLUSIVE MODE')
+      await upkeep('the next day is given up', async () => warnings.length > 0)
+      assert.match(warnings[0], /^old points could not be rolled up: .*lock timeout/)
+      await write({ store }, [{ device: 'a', metric: 'm', time: 1, value: 700 }])
+      await upkeep('the gap is filled', async () => (await count('rollups WHERE max = 700')) > 0)
+    })
+    assert.equal(await count('partitions WHERE rollup IS NULL'), 1)
+  })
+
   test('a stop breaks off what takes long, and the next one does it', async t => {
     const { store, open, pool, count, warnings, upkeep, rolledUp, somebodyWaits } = await opened(t)
     await write({ store }, daysOf('a', 1))

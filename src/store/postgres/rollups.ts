@@ -55,9 +55,15 @@ export class Rollups {
   async run(): Promise<void> {
     try {
       await this.#forget()
-      for (const partition of await this.#settled()) await this.#rollUp(partition)
       for (const partition of await this.#withGaps()) await this.#fill(partition)
+      // What other processes have rolled up.
       await this.#partitions.load()
+      for (const partition of await this.#settled()) {
+        if (this.#isStopped) return
+        await this.#rollUp(partition)
+        // Reads use it while the next one is worked at, and though that may fail.
+        await this.#partitions.load()
+      }
     } catch (error) {
       if (!this.#isStopped) throw error
     }
@@ -68,7 +74,9 @@ export class Rollups {
     this.#isStopped = true
     // A cancellation that comes between two statements is lost.
     while (this.#backend !== undefined) {
-      await this.#pool.query({ text: 'SELECT pg_cancel_backend($1)', values: [this.#backend] })
+      const cancel = { text: 'SELECT pg_cancel_backend($1)', values: [this.#backend] }
+      // Without a database there is nothing to break off: what runs fails by itself.
+      await this.#pool.query(cancel).catch(() => undefined)
       await sleep(CANCEL_AGAIN_MS)
     }
   }

@@ -1,4 +1,4 @@
-import type { Pool, PoolClient, QueryArrayConfig, QueryConfig } from 'pg'
+import type { ClientBase, Pool, PoolClient, QueryArrayConfig, QueryConfig } from 'pg'
 import { Backoff } from '../kit/backoff.ts'
 import { WeirError } from '../ports/errors.ts'
 import { poolSizeOf } from './pool-size.ts'
@@ -19,6 +19,8 @@ export interface PostgresOptions {
   readonly statementTimeoutMs: number
   /** What the server shows of whose connection it is. */
   readonly applicationName?: string
+  /** A statement that each connection begins with. */
+  readonly greeting?: string
 }
 
 /** Connections now, and how many wait for one. */
@@ -53,6 +55,7 @@ export class PostgresPool {
   readonly #pool: Pool
   readonly #poolSize: number
   readonly #backoff = new Backoff({ firstMs: FIRST_WAIT_MS, lastMs: LAST_WAIT_MS })
+  readonly #connecting = new Set<Promise<PostgresClient>>()
   #down: { readonly error: WeirError; readonly untilMs: number } | undefined = undefined
   #closing: Promise<void> | undefined = undefined
 
@@ -82,6 +85,7 @@ export class PostgresPool {
   }
 
   constructor(options: PostgresOptions, pg: Library) {
+    const { greeting } = options
     this.schema = options.schema
     this.#poolSize = poolSizeOf(options.poolSize)
     const { builtins: _, ...types } = pg.types
@@ -99,6 +103,10 @@ export class PostgresPool {
       // Compiling a plan takes longer than most of these statements.
       options: `-c search_path=${options.schema},public -c jit=off`,
       keepAlive: true,
+      ...(greeting !== undefined && {
+        // oxlint-disable-next-line typescript/no-misused-promises -- awaited, though its type says void
+        onConnect: async (client: ClientBase) => void (await client.query(greeting)),
+      }),
       types: { getTypeParser: getTypeParser as typeof pg.types.getTypeParser },
     })
     // A connection that broke while nobody used it: the pool makes a new one.
@@ -177,9 +185,10 @@ export class PostgresPool {
     }
   }
 
-  /** Waits for connections that are in use. Idempotent. */
+  /** Waits for calls that were made before. Idempotent. */
   close(): Promise<void> {
-    this.#closing ??= this.#pool.end()
+    // The pool of `pg` serves nobody who waits for a connection once it ends.
+    this.#closing ??= Promise.allSettled(this.#connecting).then(() => this.#pool.end())
     return this.#closing
   }
 
@@ -196,8 +205,10 @@ export class PostgresPool {
       // One tries; the others are told to come back.
       this.#down = { ...down, untilMs: performance.now() + this.#backoff.next() }
     }
+    const connecting = this.#pool.connect()
+    this.#connecting.add(connecting)
     try {
-      const client = await this.#pool.connect()
+      const client = await connecting
       this.#backoff.reset()
       this.#down = undefined
       return client
@@ -207,6 +218,8 @@ export class PostgresPool {
         this.#down = { error: mapped, untilMs: performance.now() + this.#backoff.next() }
       }
       throw mapped
+    } finally {
+      this.#connecting.delete(connecting)
     }
   }
 }

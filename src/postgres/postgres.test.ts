@@ -187,6 +187,14 @@ describe('a pool of PostgreSQL connections', { skip: NO_POSTGRES }, () => {
     assert.equal((await copyOut(pool, some)).length, 10_000)
   })
 
+  test('what was called before a close is answered, whether it has a connection or waits', async t => {
+    const pool = await testPool(t, { poolSize: 2, connectTimeoutMs: 600_000 })
+    await pool.query({ text: 'SELECT 1' })
+    const calls = [1, 2, 3, 4].map(() => pool.query({ text: 'SELECT 1' }))
+    await pool.close()
+    assert.equal((await Promise.all(calls)).length, 4)
+  })
+
   test('of processes that start at once one migrates, and each step is run once', async t => {
     const schema = `test_migrate_${process.pid}`
     const pools = await Promise.all([1, 2, 3, 4].map(() => PostgresPool.open(poolOptions(schema))))

@@ -34,7 +34,7 @@ import { Rollups } from './rollups.ts'
 import { MIGRATIONS } from './schema.ts'
 import { SeriesIndex } from './series-index.ts'
 import { StatsReader } from './stats-reader.ts'
-import { useTimescale } from './timescale.ts'
+import { CHANGE_COMPRESSED, useTimescale } from './timescale.ts'
 import { Upkeep } from './upkeep.ts'
 import type { Task } from './upkeep.ts'
 import { MergedWriter, SingleWriter } from './writer.ts'
@@ -82,7 +82,7 @@ export class PostgresStore implements Store {
 
   /** Makes or brings up to date its tables. @throws WeirError */
   static async open(options: PostgresStoreOptions): Promise<PostgresStore> {
-    const pool = await PostgresPool.open(options.postgres)
+    const pool = await PostgresPool.open({ ...options.postgres, greeting: CHANGE_COMPRESSED })
     try {
       await migrate(pool, { part: 'store', migrations: MIGRATIONS })
       await makeStatementsExtension(pool)
@@ -105,7 +105,7 @@ export class PostgresStore implements Store {
     const { pool, partitions, keepsLatest } = context
     this.#context = context
     this.#positions = new Positions(pool, options.log ?? 'log')
-    this.#stats = new StatsReader(pool)
+    this.#stats = new StatsReader(pool, partitions)
     this.#slowest = new SlowestStatements(pool)
     const { clock = systemClock, onWarning = () => {} } = options
     this.#upkeep = new Upkeep(tasksOf(options, context), { clock, onWarning })

@@ -65,9 +65,11 @@ function merge({ timestamps }: Columns): string {
         OR p.text IS DISTINCT FROM v.text AS differs
       FROM v JOIN points p ON ${same}),
     changed AS (
-      UPDATE points p SET value = v.value, text = v.text FROM there v WHERE v.differs AND ${same}),
+      INSERT INTO points SELECT series_id, time, value, text FROM there WHERE differs
+      ON CONFLICT (series_id, time) DO UPDATE SET value = excluded.value, text = excluded.text),
     made AS (
       INSERT INTO points SELECT series_id, time, value, text FROM v
+      WHERE NOT EXISTS (SELECT FROM there t WHERE t.series_id = v.series_id AND t.time = v.time)
       ON CONFLICT DO NOTHING RETURNING series_id)`
 }
 

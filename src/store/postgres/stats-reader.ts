@@ -1,4 +1,5 @@
 import type { PostgresPool } from '../../postgres/postgres-pool.ts'
+import { hypertableBytes } from './timescale.ts'
 import type { StoreStats, TenantPoints } from '../../ports/store.ts'
 
 /** The size on disk is asked of the file system, one file a partition and index. */
@@ -15,10 +16,12 @@ interface TenantRow {
 /** Counts as the transactions left them: no table is counted. */
 export class StatsReader {
   readonly #pool: PostgresPool
+  readonly #isHypertable: boolean
   #size: { readonly bytes: number; readonly atMs: number } | undefined = undefined
 
-  constructor(pool: PostgresPool) {
+  constructor(pool: PostgresPool, { isHypertable }: { isHypertable: boolean }) {
     this.#pool = pool
+    this.#isHypertable = isHypertable
   }
 
   async read(): Promise<Omit<StoreStats, 'memoryBytes'>> {
@@ -50,7 +53,9 @@ export class StatsReader {
         WHERE n.nspname = $1 AND c.relkind IN ('r', 'p')`,
       values: [this.#pool.schema],
     })
-    this.#size = { bytes: rows[0].bytes, atMs: now }
-    return rows[0].bytes
+    // Chunks are in another schema.
+    const bytes = rows[0].bytes + (this.#isHypertable ? await hypertableBytes(this.#pool) : 0)
+    this.#size = { bytes, atMs: now }
+    return bytes
   }
 }

@@ -5,6 +5,7 @@ import {
   type Base,
   type Connection,
   type MessageRecord,
+  protocolErrorsCodesById,
 } from '@platformatic/kafka'
 import { Backoff } from '../../kit/backoff.ts'
 import { WeirError } from '../../ports/errors.ts'
@@ -184,7 +185,8 @@ export class TopicProducer {
       const isLost = errorCode === CODES.oldEpoch || CODES.outOfSequence.includes(errorCode)
       if (isLost) this.#isLost = true
       const isFinal = CODES.tooLarge.includes(errorCode) || CODES.refused.includes(errorCode)
-      const detail = errorMessage ?? `Kafka answers with its error ${errorCode}`
+      const name = protocolErrorsCodesById[errorCode] ?? errorCode
+      const detail = errorMessage ?? `Kafka answers ${name}`
       trouble = { error: new Error(`partition ${index}: ${detail}`), isFinal }
     }
     return trouble

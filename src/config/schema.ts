@@ -431,7 +431,7 @@ export const configSchema = section('The configuration of a Weir node.', {
     maxSeries: bounded(1, 2 ** 20, {
       value: 100_000,
       description:
-        'Series that are watched at once; beyond it the one seen longest ago begins anew later.',
+        'Series that are watched at once; a further one is when one of them has been silent for an hour.',
     }),
     maxPerSecond: count(1000, 'Anomalies kept in one second; further ones are counted only.'),
     maxAnomalies: count(100_000, 'Anomalies kept of a tenant; the oldest go first.'),

@@ -8,11 +8,11 @@ const NAMES_A_RECORD = 4096
 const RECORD_BYTES = 1 << 20
 
 interface Header {
-  readonly version: 1
+  readonly version: 2
   /** The first entries that the state does not have yet. */
   readonly positions: readonly LogPosition[]
   readonly slots: number
-  readonly tick: number
+  readonly clock: number
   readonly detectors: readonly { readonly name: string; readonly signature: string }[]
 }
 
@@ -39,10 +39,10 @@ function* recordsOf(
   positions: readonly LogPosition[],
 ): Iterable<Uint8Array> {
   const header: Header = {
-    version: 1,
+    version: 2,
     positions,
     slots: slots.count,
-    tick: slots.tick,
+    clock: slots.clock,
     detectors: detectors.map(({ name, signature }) => ({ name, signature })),
   }
   yield Buffer.from(JSON.stringify(header))
@@ -80,7 +80,7 @@ export async function restoreState(
   if (records === undefined) return undefined
   const header = JSON.parse(textOf(records.shift())) as Header
   const wanted = detectors.map(({ name, signature }) => ({ name, signature }))
-  if (header.version !== 1 || JSON.stringify(header.detectors) !== JSON.stringify(wanted)) {
+  if (header.version !== 2 || JSON.stringify(header.detectors) !== JSON.stringify(wanted)) {
     return undefined
   }
   const names: string[] = []
@@ -96,7 +96,7 @@ export async function restoreState(
     detector.reserve(header.slots)
     return columnOf(records, detector.state(header.slots).length)
   })
-  slots.restore(series, usedAt, header.tick)
+  slots.restore(series, usedAt, header.clock)
   detectors.forEach((detector, i) => detector.state(header.slots).set(columns[i]))
   return header.positions
 }

@@ -11,24 +11,31 @@ export interface SeriesSlotsOptions {
   readonly onAdmit: (slot: number, series: number) => void
 }
 
+/** So long silent, in seconds, a series gives up its place to one that has none. */
+export const SILENT_S = 3600
+
 /**
- * Which series are watched: a bounded number of slots, given to series as they come; when all are
- * taken, the series that was seen longest ago gives up its own. A slot's state goes with it.
+ * Which series are watched: a bounded number of slots, given to series as they come. When all are taken, one that
+ * has been silent for an hour gives up its own, the longest silent first; until there is one, further series are
+ * not watched. (Taking the place of whoever was seen longest ago would have nobody watched long enough to be judged in a
+ * fleet with more series than slots.) A slot's state goes with it.
  *
- * Who is evicted depends on the batches seen alone (the oldest use, then the lowest slot), so that
- * a replay from a snapshot ends with the same slots as an uninterrupted run.
+ * The clock is the newest time that a batch ended with, so what happens depends on the batches seen alone, and a
+ * replay from a snapshot ends with the same slots as an uninterrupted run.
  */
 export class SeriesSlots {
   readonly #options: SeriesSlotsOptions
   #slotOf = new Int32Array(1024).fill(-1)
   #seriesAt = new Uint32Array(0)
-  /** The `tick` of the last batch with the slot's series. */
+  /** The clock at the last batch with the slot's series. */
   #usedAt = new Float64Array(0)
-  #tick = 0
+  #clock = 0
+  /** No slot's series has been silent for long enough before. */
+  #nextSilentAt = 0
   #count = 0
   #evicted = 0
   #slots = new Int32Array(1024)
-  /** Slots in order of last use as it was when they were listed; the next victim is at the end. */
+  /** Silent ones as they were when they were listed; the next victim is at the end. */
   #victims: number[] = []
   #listedUse = new Float64Array(0)
 
@@ -45,8 +52,9 @@ export class SeriesSlots {
     return this.#evicted
   }
 
-  get tick(): number {
-    return this.#tick
+  /** Seconds since 1970. */
+  get clock(): number {
+    return this.#clock
   }
 
   seriesAt(slot: number): number {
@@ -58,8 +66,7 @@ export class SeriesSlots {
   }
 
   /**
-   * The slot of each series of the batch, true until the next call. -1 where a batch alone has
-   * more series than there are slots.
+   * The slot of each series of the batch, true until the next call; -1 where there is none for it.
    */
   slotsOf(batch: Batch): Int32Array {
     const { table } = this.#options
@@ -68,18 +75,21 @@ export class SeriesSlots {
     if (this.#slotOf.length < table.seriesCount) this.#growIds(table.seriesCount)
     const slots = this.#slots
     const slotOf = this.#slotOf
-    const tick = ++this.#tick
+    const { timestamps } = batch
+    const ended = timestamps.length === 0 ? 0 : timestamps[timestamps.length - 1]
+    const clock = Math.max(this.#clock, Math.floor(ended / 1e6))
+    this.#clock = clock
     for (let s = 0; s < ids.length; s++) {
       let slot = slotOf[ids[s]]
       if (slot < 0) slot = this.#admit(ids[s])
-      if (slot >= 0) this.#usedAt[slot] = tick
+      if (slot >= 0) this.#usedAt[slot] = clock
       slots[s] = slot
     }
     return slots.subarray(0, ids.length)
   }
 
   /** What a snapshot held, slot by slot, into an empty table; the caller restores the state. */
-  restore(series: readonly number[], usedAt: Float64Array, tick: number): void {
+  restore(series: readonly number[], usedAt: Float64Array, clock: number): void {
     const { maxSlots, onGrow, table } = this.#options
     const count = Math.min(series.length, maxSlots)
     this.#growIds(table.seriesCount)
@@ -91,7 +101,7 @@ export class SeriesSlots {
     }
     this.#usedAt.set(usedAt.subarray(0, count))
     this.#count = count
-    this.#tick = tick
+    this.#clock = clock
   }
 
   #admit(series: number): number {
@@ -111,8 +121,10 @@ export class SeriesSlots {
     return this.#count++
   }
 
-  /** The slot that was used longest ago, -1 when all are in use by the batch at hand. */
+  /** The slot whose series has been silent for longest, -1 when none has been for long enough. */
   #victim(): number {
+    if (this.#clock < this.#nextSilentAt) return -1
+    const until = this.#clock - SILENT_S
     for (let tries = 0; tries < 2; tries++) {
       for (let slot = this.#victims.pop(); slot !== undefined; slot = this.#victims.pop()) {
         if (this.#usedAt[slot] !== this.#listedUse[slot]) continue
@@ -120,28 +132,27 @@ export class SeriesSlots {
         this.#evicted++
         return slot
       }
-      if (tries === 0) this.#listVictims()
+      if (tries === 0) this.#listVictims(until)
     }
     return -1
   }
 
   /** An eighth of the slots, in one go: a sort of numbers without a comparator. */
-  #listVictims(): void {
+  #listVictims(until: number): void {
     const count = this.#count
     const keys = new Float64Array(count)
-    let idle = 0
+    let silent = 0
+    let oldest = Infinity
     for (let slot = 0; slot < count; slot++) {
-      if (this.#usedAt[slot] < this.#tick) keys[idle++] = this.#usedAt[slot] * count + slot
+      const used = this.#usedAt[slot]
+      if (used <= until) keys[silent++] = used * count + slot
+      else if (used < oldest) oldest = used
     }
-    const oldest = keys.subarray(0, idle).sort()
-    const listed = Math.min(idle, Math.max(64, count >> 3))
-    this.#listedUse = new Float64Array(count)
-    this.#victims = []
-    for (let i = listed - 1; i >= 0; i--) {
-      const slot = oldest[i] % count
-      this.#listedUse[slot] = this.#usedAt[slot]
-      this.#victims.push(slot)
-    }
+    if (silent === 0) this.#nextSilentAt = oldest + SILENT_S
+    const sorted = keys.subarray(0, silent).sort()
+    const listed = Math.min(silent, Math.max(64, count >> 3))
+    this.#listedUse = this.#usedAt.slice(0, count)
+    this.#victims = Array.from(sorted.subarray(0, listed), key => key % count).reverse()
   }
 
   #growIds(ids: number): void {

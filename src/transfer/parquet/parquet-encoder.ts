@@ -23,6 +23,7 @@ export async function* encodeParquet(
 ): AsyncGenerator<Buffer, void, void> {
   const file = new GroupWriter()
   let group = new RowGroup()
+  let other = new RowGroup()
   let writing: Promise<Buffer[]> | undefined
   for await (const chunk of chunks) {
     for (const points of chunk) {
@@ -33,7 +34,8 @@ export async function* encodeParquet(
         writing = file.write(group)
         // Awaited with the next group; until then a failure is not unhandled.
         writing.catch(() => undefined)
-        group = new RowGroup()
+        ;[group, other] = [other, group]
+        group.clear()
       }
     }
   }

@@ -23,23 +23,36 @@ export class NameColumn {
   }
 }
 
-/** The columns of a row group while it fills. */
+/** The columns of a row group while it fills; `clear` begins another one in the same memory. */
 export class RowGroup {
   rows = 0
   /** Little-endian int64, as two halves. */
   readonly times = new Uint32Array(2 * GROUP_ROWS)
   firstTime = Infinity
   lastTime = -Infinity
-  readonly devices = new NameColumn()
-  readonly metrics = new NameColumn()
+  devices = new NameColumn()
+  metrics = new NameColumn()
   /** Of the rows that have a number. */
   readonly values = new Float64Array(GROUP_ROWS)
   numbers = 0
   /** 1 for a row with a number, 0 for one without. */
-  readonly hasNumber = new RunLengths()
-  readonly hasText = new RunLengths()
-  readonly texts: string[] = []
+  hasNumber = new RunLengths()
+  hasText = new RunLengths()
+  texts: string[] = []
   #textUnits = 0
+
+  clear(): void {
+    this.rows = 0
+    this.firstTime = Infinity
+    this.lastTime = -Infinity
+    this.devices = new NameColumn()
+    this.metrics = new NameColumn()
+    this.numbers = 0
+    this.hasNumber = new RunLengths()
+    this.hasText = new RunLengths()
+    this.texts = []
+    this.#textUnits = 0
+  }
 
   get isFull(): boolean {
     return this.rows === GROUP_ROWS || this.#textUnits >= GROUP_TEXT_UNITS

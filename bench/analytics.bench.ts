@@ -10,8 +10,8 @@ import { mkdtempSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startLoad } from './load/load.ts'
-import type { Payload } from './load/spec.ts'
-import { startServer } from './server.ts'
+import type { LoadSpec, Payload } from './load/spec.ts'
+import { startServer, type BenchServer } from './server.ts'
 
 const HOUR_MS = 3_600_000
 const ROUNDS = Number(process.argv[2] ?? 3)
@@ -19,11 +19,29 @@ const WARMING = { warmupMs: 1000, windowMs: 3000, windows: 1 }
 const MEASURING = { warmupMs: 0, windowMs: 10_000, windows: 1 }
 const beginMs = Math.floor((Date.now() - 10 * HOUR_MS) / 1000) * 1000
 
-const payloads = (startMs: number): Readonly<Record<string, Payload>> => ({
-  'JSON batches': { kind: 'json', devices: 4000, messages: 250, startMs },
-  'columnar JSON': { kind: 'columnar', devices: 4000, rows: 1000, startMs },
-  'binary frame': { kind: 'frames', devices: 4000, group: 250, rows: 10, startMs },
+interface Where extends Pick<BenchServer, 'httpPort' | 'mqttPort'> {
+  /** Device time of the first points. */
+  readonly startMs: number
+  readonly times: typeof WARMING
+}
+
+const post = ({ httpPort, times }: Where, payload: Payload): LoadSpec => ({
+  ...{ protocol: 'http', port: httpPort, connections: 8, payload, ...times },
 })
+
+const LOADS: Readonly<Record<string, (where: Where) => LoadSpec>> = {
+  'JSON batches': where =>
+    post(where, { kind: 'json', devices: 4000, messages: 250, startMs: where.startMs }),
+  'columnar JSON': where =>
+    post(where, { kind: 'columnar', devices: 4000, rows: 1000, startMs: where.startMs }),
+  'binary frame': where =>
+    post(where, { kind: 'frames', devices: 4000, group: 250, rows: 10, startMs: where.startMs }),
+  'InfluxDB lines': where =>
+    post(where, { kind: 'lines', devices: 4000, lines: 5000, startMs: where.startMs }),
+  'MQTT QoS 1': ({ mqttPort: port, startMs, times }) => ({
+    ...{ protocol: 'mqtt', port, connections: 50, inFlight: 64, devices: 5000, startMs, ...times },
+  }),
+}
 
 interface Cost {
   /** CPU seconds a million points, of the process and of its main thread. */
@@ -41,16 +59,16 @@ async function measure(name: string, enabled: boolean): Promise<Cost> {
   process.env['WEIR_ANALYTICS_ENABLED'] = String(enabled)
   const server = await startServer(folder)
   try {
-    const http = { protocol: 'http', port: server.httpPort, connections: 8 } as const
-    const warming = { ...http, payload: payloads(beginMs)[name] }
-    // Later times than the warm-up's, or the detectors would pass them over as late.
-    const spec = { ...http, payload: payloads(beginMs + 5 * HOUR_MS)[name] }
-    await startLoad({ ...warming, ...WARMING }, () => {}).done
+    const { httpPort, mqttPort } = server
+    const load = (startMs: number, times: typeof WARMING) =>
+      startLoad(LOADS[name]({ httpPort, mqttPort, startMs, times }), () => {}).done
+    await load(beginMs, WARMING)
     const before = {
       ...{ all: server.cpuSeconds(), main: mainSeconds(server.pid) },
       points: (await server.ledger()).received,
     }
-    const { overall } = await startLoad({ ...spec, ...MEASURING }, () => {}).done
+    // Later times than the warm-up's, or the detectors would pass them over as late.
+    const { overall } = await load(beginMs + 5 * HOUR_MS, MEASURING)
     const main = mainSeconds(server.pid) - before.main
     const millions = ((await server.ledger()).received - before.points) / 1e6
     const others = childSeconds()
@@ -90,7 +108,7 @@ const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[values.length >> 1]
 
 const wanted = process.argv.slice(3)
-for (const name of Object.keys(payloads(beginMs))) {
+for (const name of Object.keys(LOADS)) {
   if (wanted.length > 0 && !wanted.some(part => name.includes(part))) continue
   const off: Cost[] = []
   const on: Cost[] = []

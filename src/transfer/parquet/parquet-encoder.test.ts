@@ -56,6 +56,24 @@ test('a file has row groups of bounded size, with types and statistics', async (
   assert.equal(last.columns[1].meta_data?.codec, 'ZSTD')
 })
 
+test('groups that follow in the same memory keep what is theirs', async () => {
+  const COUNT = 4 * GROUP_ROWS + 1000
+  const series = rise('d', 'm', COUNT)
+  // Fewer numbers than rows, in the first group only: the third begins in its memory.
+  const texts = Array.from({ length: COUNT }, (_, i) => (i < 1000 ? `t${i}` : undefined))
+  const rows = await parquetReadObjects({
+    file: await fileOf([{ ...series, texts }]),
+    compressors: { ZSTD: input => zstdDecompressSync(input) },
+  })
+  assert.equal(rows.length, COUNT)
+  const wrong = rows.findIndex(({ time, value, text }, i) => {
+    const us = (time as Date).getTime() * 1000
+    const isTimed = Math.floor(series.timestamps[i] / 1000) * 1000 === us
+    return !isTimed || (i < 1000 ? text !== `t${i}` : value !== i / 3)
+  })
+  assert.equal(wrong, -1)
+})
+
 test('many names, single points and mixed texts come back', async () => {
   const series = Array.from({ length: 700 }, (_, i): SeriesPoints => ({
     ...{ device: `d${i % 300}`, metric: `m${i}` },

@@ -23,7 +23,7 @@ export async function* encodeParquet(
 ): AsyncGenerator<Buffer, void, void> {
   const file = new GroupWriter()
   let group = new RowGroup()
-  let other = new RowGroup()
+  let before: RowGroup | undefined
   let writing: Promise<Buffer[]> | undefined
   for await (const chunk of chunks) {
     for (const points of chunk) {
@@ -34,8 +34,9 @@ export async function* encodeParquet(
         writing = file.write(group)
         // Awaited with the next group; until then a failure is not unhandled.
         writing.catch(() => undefined)
-        ;[group, other] = [other, group]
-        group.clear()
+        const next = new RowGroup(before)
+        before = group
+        group = next
       }
     }
   }

@@ -23,35 +23,28 @@ export class NameColumn {
   }
 }
 
-/** The columns of a row group while it fills; `clear` begins another one in the same memory. */
+/** The columns of a row group while it fills. */
 export class RowGroup {
   rows = 0
   /** Little-endian int64, as two halves. */
-  readonly times = new Uint32Array(2 * GROUP_ROWS)
+  readonly times: Uint32Array
   firstTime = Infinity
   lastTime = -Infinity
-  devices = new NameColumn()
-  metrics = new NameColumn()
+  readonly devices = new NameColumn()
+  readonly metrics = new NameColumn()
   /** Of the rows that have a number. */
-  readonly values = new Float64Array(GROUP_ROWS)
+  readonly values: Float64Array
   numbers = 0
   /** 1 for a row with a number, 0 for one without. */
-  hasNumber = new RunLengths()
-  hasText = new RunLengths()
-  texts: string[] = []
+  readonly hasNumber = new RunLengths()
+  readonly hasText = new RunLengths()
+  readonly texts: string[] = []
   #textUnits = 0
 
-  clear(): void {
-    this.rows = 0
-    this.firstTime = Infinity
-    this.lastTime = -Infinity
-    this.devices = new NameColumn()
-    this.metrics = new NameColumn()
-    this.numbers = 0
-    this.hasNumber = new RunLengths()
-    this.hasText = new RunLengths()
-    this.texts = []
-    this.#textUnits = 0
+  /** In the memory of one that has been written, if there is one. */
+  constructor(written?: RowGroup) {
+    this.times = written?.times ?? new Uint32Array(2 * GROUP_ROWS)
+    this.values = written?.values ?? new Float64Array(GROUP_ROWS)
   }
 
   get isFull(): boolean {
